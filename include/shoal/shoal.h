@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything: #include <shoal/shoal.h> and link with -lshoal. */
+#ifndef SHOAL_SHOAL_H
+#define SHOAL_SHOAL_H
+
+#include <shoal/error.h>
+#include <shoal/object.h>
+#include <shoal/topic.h>
+#include <shoal/version.h>
+
+#endif

@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# clang-tidy over every C file that the build compiles. A file that was clean stays so until it,
+# a header or the configuration changes, so a second run is quick.
+set -eu
+command -v clang-tidy >/dev/null || { echo "no clang-tidy here"; exit 77; }
+
+stamps=$SHOAL_BUILD/tidy
+mkdir -p "$stamps"
+# The newest of what every file depends on.
+newest=$(cd "$SHOAL_SRC" &&
+	ls -t .clang-tidy tests/lint/tidy.sh $(find include src cli bench examples tests -name '*.h') |
+	head -1)
+
+todo=
+for file in $(sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$SHOAL_BUILD/compile_commands.json" | sort -u); do
+	[ -f "$file" ] || continue
+	stamp=$stamps/$(echo "${file#"$SHOAL_SRC"/}" | tr / +)
+	[ -n "$(find "$stamp" -newer "$file" -newer "$SHOAL_SRC/$newest" 2>/dev/null)" ] && continue
+	todo="$todo $file $stamp"
+done
+[ -n "$todo" ] || exit 0
+
+# Two at a time. The flags are gcc's: clang need not know each of them.
+export SHOAL_BUILD
+echo $todo | xargs -n 2 -P 2 sh -c '
+	clang-tidy -p "$SHOAL_BUILD" --quiet \
+		--extra-arg=-Wno-unknown-warning-option \
+		--extra-arg=-Wno-ignored-optimization-argument "$1" >"$2.out" 2>"$2.err" &&
+		touch "$2" || { cat "$2.out"; grep "error:" "$2.err"; false; }
+	' sh || { echo "clang-tidy is not content"; exit 1; }

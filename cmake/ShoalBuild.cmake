@@ -38,13 +38,3 @@ file(RELATIVE_PATH bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_
 set(CMAKE_INSTALL_RPATH "$ORIGIN/${bin_to_lib}")
 
 add_custom_target(product)
-
-# shoal_command(sources...): the command `shoal`, in <build>/bin. Called by cli/CMakeLists.txt,
-# which then adds the libraries that only the command uses.
-function(shoal_command)
-	add_executable(shoal ${ARGN})
-	target_link_libraries(shoal PRIVATE shoal::shoal)
-	set_target_properties(shoal PROPERTIES
-		RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
-	add_dependencies(product shoal)
-endfunction()

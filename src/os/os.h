@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The only place with system calls, through one table that tests can replace: the library calls
+ * os->x(), never x(). Every function returns >= 0, or -errno. Nothing here sets the error detail:
+ * callers know what they were doing.
+ */
+#ifndef SHOAL_OS_OS_H
+#define SHOAL_OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct os_file {
+	uint64_t device;
+	uint64_t inode;
+	uint64_t bytes;
+	uint64_t bytes_used;
+	uint32_t type; /* enum os_type */
+	uint32_t mode; /* permission bits */
+	uint32_t uid;
+	uint32_t links;
+};
+
+enum os_type { OS_REGULAR, OS_DIRECTORY, OS_SYMLINK, OS_OTHER };
+
+struct os_room {
+	uint64_t total;
+	uint64_t available;
+	bool remote; /* NFS, FUSE, 9p...: locks and mappings can't be trusted there */
+};
+
+enum os_map { OS_MAP_NONE, OS_MAP_READ, OS_MAP_WRITE };
+
+struct os_process {
+	bool exists;
+	bool stopped;
+	uint64_t start_time; /* clock ticks since boot: tells a reused pid */
+};
+
+struct os_calls {
+	/* files */
+	int (*open)(const char *path, bool write); /* an existing file; never through a symlink */
+	int (*create_unnamed)(const char *directory); /* O_TMPFILE, mode 0600 */
+	int (*create_named)(const char *path);        /* O_EXCL, mode 0600 */
+	int (*reopen)(int fd, bool write);        /* a fresh file description of the same file */
+	int (*link_fd)(int fd, const char *path); /* gives an unnamed file its name */
+	int (*link)(const char *from, const char *to);
+	int (*unlink)(const char *path);
+	int (*close)(int fd);
+	int (*stat_fd)(int fd, struct os_file *file);
+	int (*stat_path)(const char *path, struct os_file *file); /* the link itself */
+	int (*room)(int fd, struct os_room *room);
+	int (*set_mode)(int fd, uint32_t mode);
+	int (*set_size)(int fd, uint64_t bytes);
+	int (*reserve)(int fd, uint64_t offset, uint64_t bytes); /* fallocate; retries EINTR */
+	int64_t (*read_at)(int fd, void *buffer, size_t bytes, uint64_t offset);
+	/* Calls each(context, name) for every entry that begins with prefix; stops on non-zero. */
+	int (*each_entry)(const char *directory, const char *prefix,
+			  int (*each)(void *context, const char *name), void *context);
+	/* Open file description locks, of one byte */
+	int (*lock)(int fd, uint64_t offset); /* for writing; -EAGAIN when somebody has it */
+	int (*unlock)(int fd, uint64_t offset);
+	int (*lock_held)(int fd, uint64_t offset); /* 1: another description has a write lock */
+	int (*keep_across_fork)(int fd); /* closes it in children that fork makes from here on */
+	void (*forget_across_fork)(int fd);
+	/* memory */
+	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */
+	/* Anonymous. In a forked child it reads as zeroes (`wiped`) or is not there. */
+	int (*map_private)(uint64_t bytes, bool wiped, void **ret);
+	int (*unmap)(void *address, uint64_t bytes);
+	/* waiting */
+	int (*futex_wait)(const void *word, uint32_t value, int64_t timeout_ns);
+	int (*futex_wake)(const void *word, int count);
+	/* Adds 1 << shift to *add (32 bits) and wakes all who sleep on word; no kill, not even of
+	 * this process, comes between. */
+	int (*futex_add_and_wake)(const void *word, void *add, unsigned shift);
+	int (*barrier_register)(void); /* membarrier: 0 when this process answers barriers */
+	int (*barrier)(void);          /* a fence in every registered process */
+	int (*wait_entry)(const char *directory, int64_t timeout_ns, int (*there)(void *context),
+			  void *context);
+	void (*yield)(void);
+	int64_t (*now_ns)(void);      /* CLOCK_MONOTONIC */
+	int64_t (*realtime_ns)(void); /* CLOCK_REALTIME */
+	/* who and where */
+	int (*random)(void *buffer, size_t bytes);
+	int (*boot_id)(uint8_t id[16]); /* zeroes when /proc is not there */
+	uint32_t (*user)(void);         /* effective uid */
+	bool (*privileged_exec)(void);  /* set-user-ID: the environment is a stranger's */
+	uint32_t (*pid)(void);
+	uint64_t (*pid_namespace)(void); /* 0 when unknown */
+	void (*process_name)(char name[16]);
+	uint64_t (*start_time)(void); /* of this process */
+	int (*process)(uint32_t pid, struct os_process *process);
+};
+
+extern const struct os_calls os_linux;
+/* The table in use. Only tests assign to it, while nothing else runs. */
+extern const struct os_calls *os;
+
+#endif

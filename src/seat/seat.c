@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "seat/seat.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int find_free_byte(int fd, uint32_t first, uint32_t count, uint32_t *ret)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		int r = os->lock(fd, SEGMENT_SEAT_LOCK + first + i);
+		if (r == -EAGAIN)
+			continue;
+		*ret = first + i;
+		return r;
+	}
+	return -EUSERS;
+}
+
+static int fail_lock(int r, const struct segment *segment)
+{
+	if (r == -EUSERS)
+		return r;
+	return error_fail(-r, "can't lock a seat in '%s': %s", segment->name.text, strerror(-r));
+}
+
+/* Keeps the lock through the descriptor, where the mapping does not. */
+static int keep_descriptor(struct segment *segment, struct seat *seat)
+{
+	int fd = segment_reopen(segment);
+	if (fd < 0)
+		return fd;
+	int r = os->lock(fd, SEGMENT_SEAT_LOCK + seat->tag.seat);
+	if (r == 0)
+		r = os->keep_across_fork(fd);
+	if (r < 0) {
+		os->close(fd);
+		return fail_lock(r, segment);
+	}
+	seat->kept_fd = fd;
+	return 0;
+}
+
+int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct seat *seat)
+{
+	*seat = (struct seat){.kept_fd = -1};
+	int fd = segment_reopen(segment);
+	if (fd < 0)
+		return fd;
+	int r = find_free_byte(fd, first, count, &seat->tag.seat);
+	if (r == 0)
+		r = os->map(fd, PAGE_BYTES, OS_MAP_NONE, &seat->lock_page);
+	os->close(fd);
+	if (r < 0)
+		return fail_lock(r, segment);
+	int probe = segment_fd(segment);
+	r = probe < 0 ? probe : os->lock_held(probe, SEGMENT_SEAT_LOCK + seat->tag.seat);
+	if (r == 0)
+		r = keep_descriptor(segment, seat);
+	if (r < 0)
+		seat_unlock(seat);
+	return r < 0 ? r : 0;
+}
+
+void seat_unlock(struct seat *seat)
+{
+	if (seat->kept_fd >= 0) {
+		os->forget_across_fork(seat->kept_fd);
+		os->close(seat->kept_fd);
+	}
+	seat->kept_fd = -1;
+	if (seat->lock_page)
+		os->unmap(seat->lock_page, PAGE_BYTES);
+	seat->lock_page = NULL;
+}
+
+bool seat_alive(struct segment *segment, uint32_t number)
+{
+	int fd = segment_fd(segment);
+	return fd < 0 || os->lock_held(fd, SEGMENT_SEAT_LOCK + number) != 0;
+}
+
+void seat_describe(struct seat_entry *entry, uint32_t role, uint32_t flags)
+{
+	entry->pid = os->pid();
+	entry->start_time = os->start_time();
+	entry->pid_namespace = os->pid_namespace();
+	entry->joined_ns = os->realtime_ns();
+	os->process_name(entry->name);
+	entry->role = role;
+	entry->flags = flags;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment/segment.h"
+
+#include "base/checksum.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct backend *const backends[] = {&backend_posix, &backend_file};
+
+static const struct backend *find_backend(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+		if (strlen(backends[i]->scheme) == length &&
+		    memcmp(backends[i]->scheme, name, length) == 0)
+			return backends[i];
+	return NULL;
+}
+
+/* Bytes that would move a terminal's cursor have no place in a sentence. */
+static void copy_printable(char *to, size_t room, const char *from)
+{
+	size_t i = 0;
+	for (; from[i] && i + 1 < room; i++)
+		to[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? '?' : from[i];
+	to[i] = '\0';
+}
+
+int segment_name_parse(const char *name, struct segment_name *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!name)
+		return error_fail(EINVAL, "the name is NULL");
+	copy_printable(ret->text, sizeof(ret->text), name);
+	const char *colon = strchr(name, ':');
+	ret->backend = &backend_posix;
+	const char *rest = name;
+	if (colon) {
+		ret->backend = find_backend(name, (size_t)(colon - name));
+		if (!ret->backend)
+			return error_fail(
+			    EINVAL, "'%s': no such backend; there are posix: and file:", ret->text);
+		rest = colon + 1;
+	}
+	return ret->backend->path(rest, ret->path);
+}
+
+uint64_t segment_body_offset(uint32_t seat_count)
+{
+	return align_up(SEGMENT_HEADER_BYTES + (uint64_t)seat_count * 64, PAGE_BYTES);
+}
+
+/* ---- checks ------------------------------------------------------------------------------ */
+
+static int check_sizes(const struct segment_fixed *fixed, uint64_t file_bytes, const char *name)
+{
+	if (fixed->header_bytes != SEGMENT_HEADER_BYTES || fixed->seat_count < 2 ||
+	    fixed->seat_count > 0xffff ||
+	    fixed->body_offset != segment_body_offset(fixed->seat_count) ||
+	    fixed->total_bytes < fixed->body_offset || fixed->total_bytes > (uint64_t)1 << 60)
+		return error_fail(EBADMSG,
+				  "'%s' has a damaged header: its sizes contradict each "
+				  "other",
+				  name);
+	struct size_text is, should;
+	if (file_bytes < fixed->total_bytes)
+		return error_fail(ESTALE,
+				  "'%s' was truncated: it has %s and should have %s; "
+				  "remove it (shoal rm --force)",
+				  name, error_size(file_bytes, &is),
+				  error_size(fixed->total_bytes, &should));
+	if (file_bytes > fixed->total_bytes)
+		return error_fail(EBADMSG, "'%s' has the wrong size: it has %s and should have %s",
+				  name, error_size(file_bytes, &is),
+				  error_size(fixed->total_bytes, &should));
+	return 0;
+}
+
+int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes, const char *name)
+{
+	if (fixed->magic != SEGMENT_MAGIC)
+		return error_fail(EBADMSG, "'%s' is not a Shoal object: wrong magic number", name);
+	if (fixed->layout != SHOAL_LAYOUT_VERSION)
+		return error_fail(ENOTSUP,
+				  "'%s' has layout %u, this library knows layout %d; use "
+				  "the same library version on both sides",
+				  name, fixed->layout, SHOAL_LAYOUT_VERSION);
+	if (fixed->incompatible != 0)
+		return error_fail(ENOTSUP,
+				  "'%s' needs features 0x%llx, which this library does "
+				  "not know; use a newer one",
+				  name, (unsigned long long)fixed->incompatible);
+	if (fixed->checksum != checksum(fixed, offsetof(struct segment_fixed, checksum)))
+		return error_fail(EBADMSG, "'%s' has a damaged header: wrong checksum", name);
+	return check_sizes(fixed, file_bytes, name);
+}
+
+static int check_file(const struct os_file *file, const struct segment_name *name, bool foreign)
+{
+	if (file->type == OS_DIRECTORY)
+		return error_fail(EISDIR, "'%s' is a directory", name->text);
+	if (file->type != OS_REGULAR)
+		return error_fail(EINVAL, "'%s' is not a regular file", name->text);
+	if (file->uid != os->user() && !foreign)
+		return error_fail(EPERM,
+				  "'%s' belongs to user %u, not to you (%u); accept it with "
+				  "SHOAL_FOREIGN (--foreign)",
+				  name->text, file->uid, os->user());
+	if (file->bytes == 0)
+		return error_fail(ENODATA, "'%s' is an empty file, not an object", name->text);
+	return 0;
+}
+
+/*
+ * Locks prove life only on the inode that everybody else sees. A place that is torn (whoever wrote
+ * it was killed in the middle) is adopted like one of an earlier boot: adoption robs nobody, it
+ * asks the locks.
+ */
+static int check_place(struct segment *segment, const struct segment_place *place)
+{
+	uint8_t boot_id[16];
+	os->boot_id(boot_id);
+	segment->other_boot = memcmp(place->boot_id, boot_id, 16) != 0 ||
+			      place->checksum !=
+				  checksum(place, offsetof(struct segment_place, checksum));
+	if (segment->other_boot ||
+	    (place->device == segment->device && place->inode == segment->inode))
+		return 0;
+	return error_fail(EXDEV,
+			  "'%s' is a copy of an object, or is seen through an overlay: locks on it "
+			  "say nothing about the users of the original; put it on a file system "
+			  "that all share",
+			  segment->name.text);
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static int fail_open(int err, const struct segment_name *name)
+{
+	switch (err) {
+	case ENOENT:
+		return error_fail(err, "there is no object '%s'", name->text);
+	case EISDIR:
+		return error_fail(err, "'%s' is a directory", name->text);
+	case ELOOP:
+		return error_fail(err, "'%s' is a symbolic link, and these are not followed",
+				  name->text);
+	case EACCES:
+		return error_fail(err,
+				  "no permission to use '%s': ask its owner to make it with a "
+				  "wider mode",
+				  name->text);
+	case ENXIO: /* a FIFO or a socket */
+		return error_fail(EINVAL, "'%s' is not a regular file", name->text);
+	default:
+		return error_fail(err, "can't open '%s': %s", name->text, strerror(err));
+	}
+}
+
+static int refuse_remote(struct segment *segment)
+{
+	struct os_room room;
+	if (os->room(segment->fd, &room) == 0 && room.remote)
+		return error_fail(ENOTSUP,
+				  "'%s' is on a network or user-space file system, where "
+				  "locks and mappings can't be trusted; use a local one",
+				  segment->name.text);
+	return 0;
+}
+
+static int read_header(struct segment *segment, uint64_t file_bytes)
+{
+	struct segment_header header;
+	memset(&header, 0, sizeof(header));
+	int64_t n = os->read_at(segment->fd, &header, sizeof(header), 0);
+	if (n < 0)
+		return error_fail((int)-n, "can't read '%s': %s", segment->name.text,
+				  strerror((int)-n));
+	segment->fixed = header.fixed;
+	int r = segment_check_fixed(&segment->fixed, file_bytes, segment->name.text);
+	if (r == 0)
+		r = check_place(segment, &header.place);
+	if (r < 0)
+		return r;
+	segment->region.bytes = segment->fixed.total_bytes;
+	segment->region.body_offset = segment->fixed.body_offset;
+	segment->region.seat_count = segment->fixed.seat_count;
+	return 0;
+}
+
+static int open_checked(struct segment *segment, const struct segment_name *name, bool foreign,
+			bool write)
+{
+	memset(segment, 0, sizeof(*segment));
+	segment->name = *name;
+	segment->fd = os->open(name->path, write);
+	if (segment->fd < 0)
+		return fail_open(-segment->fd, name);
+	struct os_file file;
+	int r = os->stat_fd(segment->fd, &file);
+	if (r < 0)
+		return error_fail(-r, "can't examine '%s': %s", name->text, strerror(-r));
+	segment->device = file.device;
+	segment->inode = file.inode;
+	r = check_file(&file, name, foreign);
+	if (r == 0)
+		r = refuse_remote(segment);
+	return r < 0 ? r : read_header(segment, file.bytes);
+}
+
+static int map_segment(struct segment *segment)
+{
+	void *base = NULL;
+	int r = os->map(segment->fd, segment->fixed.total_bytes, OS_MAP_WRITE, &base);
+	if (r < 0) {
+		struct size_text size;
+		return error_fail(-r, "can't map the %s of '%s': %s",
+				  error_size(segment->fixed.total_bytes, &size), segment->name.text,
+				  strerror(-r));
+	}
+	segment->region.base = base;
+	return 0;
+}
+
+int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign)
+{
+	int r = open_checked(segment, name, foreign, false);
+	if (r < 0)
+		segment_close(segment);
+	return r;
+}
+
+int segment_open(struct segment *segment, const struct segment_name *name, bool foreign)
+{
+	int r = open_checked(segment, name, foreign, true);
+	if (r == 0)
+		r = map_segment(segment);
+	if (r < 0)
+		segment_close(segment);
+	return r;
+}
+
+/* ---- making ------------------------------------------------------------------------------ */
+
+static void split_directory(const char *path, char directory[SEGMENT_PATH_BYTES])
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		snprintf(directory, SEGMENT_PATH_BYTES, ".");
+	else if (slash == path)
+		snprintf(directory, SEGMENT_PATH_BYTES, "/");
+	else
+		snprintf(directory, SEGMENT_PATH_BYTES, "%.*s", (int)(slash - path), path);
+}
+
+/* A file system without O_TMPFILE: a hidden name, which `segment_publish` links and removes. */
+static int create_hidden(struct segment *segment, const char *directory)
+{
+	uint64_t number;
+	int r = os->random(&number, sizeof(number));
+	if (r < 0)
+		return r;
+	int n = snprintf(segment->hidden, sizeof(segment->hidden), "%s/.shoal-new-%016llx",
+			 directory, (unsigned long long)number);
+	if (n < 0 || (size_t)n >= sizeof(segment->hidden))
+		return -ENAMETOOLONG;
+	r = os->create_named(segment->hidden);
+	if (r < 0)
+		segment->hidden[0] = '\0';
+	return r;
+}
+
+static int create_file(struct segment *segment)
+{
+	char directory[SEGMENT_PATH_BYTES];
+	split_directory(segment->name.path, directory);
+	int fd = os->create_unnamed(directory);
+	if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL)
+		fd = create_hidden(segment, directory);
+	if (fd == -ENOENT)
+		return error_fail(ENOENT, "the directory of '%s' does not exist: %s",
+				  segment->name.text, directory);
+	if (fd < 0)
+		return error_fail(-fd, "can't make '%s' in %s: %s", segment->name.text, directory,
+				  strerror(-fd));
+	segment->fd = fd;
+	struct os_file file;
+	int r = os->stat_fd(fd, &file);
+	if (r < 0)
+		return r;
+	segment->device = file.device;
+	segment->inode = file.inode;
+	return 0;
+}
+
+int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what)
+{
+	int fd = segment_fd(segment);
+	if (fd < 0)
+		return fd;
+	int r = os->reserve(fd, offset, bytes);
+	if (r == 0)
+		return 0;
+	struct os_room room = {0};
+	struct size_text need, total, free_now;
+	os->room(fd, &room);
+	char directory[SEGMENT_PATH_BYTES];
+	split_directory(segment->name.path, directory);
+	if (r == -ENOSPC)
+		return error_fail(ENOSPC,
+				  "%s of '%s' needs %s, but %s has %s free of %s; make "
+				  "that larger (mount -o remount,size=..., docker --shm-size=...) "
+				  "or ask for fewer slots and less payload",
+				  what, segment->name.text, error_size(bytes, &need), directory,
+				  error_size(room.available, &free_now),
+				  error_size(room.total, &total));
+	if (r == -EOPNOTSUPP)
+		return error_fail(ENOTSUP,
+				  "the file system of '%s' can't reserve memory "
+				  "(fallocate), so a full disk would kill its users; use another",
+				  segment->name.text);
+	return error_fail(-r, "can't reserve %s for '%s': %s", error_size(bytes, &need),
+			  segment->name.text, strerror(-r));
+}
+
+static int write_fixed(struct segment *segment, const struct segment_spec *spec)
+{
+	struct segment_fixed *fixed = &segment->fixed;
+	*fixed = (struct segment_fixed){
+	    .magic = SEGMENT_MAGIC,
+	    .layout = SHOAL_LAYOUT_VERSION,
+	    .header_bytes = SEGMENT_HEADER_BYTES,
+	    .kind = spec->kind,
+	    .seat_count = spec->seat_count,
+	    .total_bytes = segment->region.bytes,
+	    .body_offset = segment->region.body_offset,
+	    .created_ns = os->realtime_ns(),
+	    .flags = spec->keep ? SEGMENT_KEEP : 0,
+	};
+	int r = os->random(fixed->instance, sizeof(fixed->instance));
+	if (r < 0)
+		return r;
+	fixed->checksum = checksum(fixed, offsetof(struct segment_fixed, checksum));
+	segment_header(&segment->region)->fixed = *fixed;
+	return segment_write_place(segment);
+}
+
+static int prepare_file(struct segment *segment, const struct segment_spec *spec)
+{
+	int r = refuse_remote(segment);
+	if (r == 0)
+		r = os->set_size(segment->fd, segment->region.bytes);
+	if (r < 0) {
+		struct size_text size;
+		return r == -ENOTSUP
+			   ? r
+			   : error_fail(-r, "can't give '%s' its %s: %s", segment->name.text,
+					error_size(segment->region.bytes, &size), strerror(-r));
+	}
+	r = segment_reserve(segment, 0, spec->reserve_bytes + segment->region.body_offset,
+			    "the fixed part");
+	if (r < 0)
+		return r;
+	segment->fixed.total_bytes = segment->region.bytes;
+	r = map_segment(segment);
+	if (r == 0)
+		r = write_fixed(segment, spec);
+	return r < 0 ? r : os->set_mode(segment->fd, spec->mode);
+}
+
+int segment_create(struct segment *segment, const struct segment_name *name,
+		   const struct segment_spec *spec)
+{
+	memset(segment, 0, sizeof(*segment));
+	segment->name = *name;
+	segment->fd = -1;
+	segment->region.seat_count = spec->seat_count;
+	segment->region.body_offset = segment_body_offset(spec->seat_count);
+	segment->region.bytes = segment->region.body_offset + spec->body_bytes;
+	int r = create_file(segment);
+	if (r == 0)
+		r = prepare_file(segment, spec);
+	if (r < 0)
+		segment_close(segment);
+	return r;
+}
+
+static void drop_hidden(struct segment *segment)
+{
+	if (segment->hidden[0])
+		os->unlink(segment->hidden);
+	segment->hidden[0] = '\0';
+}
+
+int segment_publish(struct segment *segment)
+{
+	int r = segment->hidden[0] ? os->link(segment->hidden, segment->name.path)
+				   : os->link_fd(segment->fd, segment->name.path);
+	drop_hidden(segment);
+	if (r < 0 && r != -EEXIST)
+		return error_fail(-r, "can't give '%s' its name: %s", segment->name.text,
+				  strerror(-r));
+	return r;
+}
+
+void segment_close(struct segment *segment)
+{
+	if (segment->region.base)
+		os->unmap(segment->region.base, segment->region.bytes);
+	segment->region.base = NULL;
+	drop_hidden(segment);
+	struct os_file file;
+	if (segment->fd >= 0 && os->stat_fd(segment->fd, &file) == 0 &&
+	    file.device == segment->device && file.inode == segment->inode)
+		os->close(segment->fd);
+	segment->fd = -1;
+}
+
+/* ---- identity ---------------------------------------------------------------------------- */
+
+static bool same_inode(const struct segment *segment, int fd)
+{
+	struct os_file file;
+	return os->stat_fd(fd, &file) == 0 && file.device == segment->device &&
+	       file.inode == segment->inode;
+}
+
+static int open_by_name(const struct segment *segment)
+{
+	int fd = os->open(segment->hidden[0] ? segment->hidden : segment->name.path, true);
+	if (fd < 0)
+		return fd;
+	if (same_inode(segment, fd))
+		return fd;
+	os->close(fd);
+	return -ESTALE;
+}
+
+static int fail_lost(const struct segment *segment)
+{
+	return error_fail(ESTALE,
+			  "'%s' can't be reached any more: its descriptor was closed and "
+			  "its name is gone",
+			  segment->name.text);
+}
+
+int segment_fd(struct segment *segment)
+{
+	if (segment->fd >= 0 && same_inode(segment, segment->fd))
+		return segment->fd;
+	int fd = open_by_name(segment);
+	if (fd < 0)
+		return fail_lost(segment);
+	segment->fd = fd;
+	return fd;
+}
+
+int segment_reopen(struct segment *segment)
+{
+	if (segment->fd >= 0 && same_inode(segment, segment->fd)) {
+		int fd = os->reopen(segment->fd, true);
+		if (fd >= 0 && same_inode(segment, fd))
+			return fd;
+		if (fd >= 0)
+			os->close(fd);
+		if (fd == -EMFILE || fd == -ENFILE)
+			return error_fail(-fd, "no descriptor left to open '%s': %s",
+					  segment->name.text, strerror(-fd));
+	}
+	int fd = open_by_name(segment);
+	return fd < 0 ? fail_lost(segment) : fd;
+}
+
+int segment_is_named(const struct segment *segment)
+{
+	struct os_file file;
+	return os->stat_path(segment->name.path, &file) == 0 && file.device == segment->device &&
+	       file.inode == segment->inode;
+}
+
+int segment_write_place(struct segment *segment)
+{
+	struct segment_place place = {.device = segment->device, .inode = segment->inode};
+	os->boot_id(place.boot_id);
+	place.checksum = checksum(&place, offsetof(struct segment_place, checksum));
+	segment_header(&segment->region)->place = place;
+	segment->other_boot = false;
+	return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A segment: the file under an object, its header, and its mapping.
+ *
+ * A segment is created without a name, filled, and then published under its name in one step, so
+ * that nobody ever meets a half-made one. What is read from the header is copied out once and
+ * checked; afterwards only that copy is used.
+ */
+#ifndef SHOAL_SEGMENT_SEGMENT_H
+#define SHOAL_SEGMENT_SEGMENT_H
+
+#include "os/os.h"
+#include "segment/backend.h"
+#include "segment/segment_layout.h"
+
+/* What the code above works on: bytes and the facts about them that were checked. It may be a
+ * mapping, or a copy of one. */
+struct region {
+	uint8_t *base;
+	uint64_t bytes;
+	uint64_t body_offset;
+	uint32_t seat_count;
+};
+
+struct segment_name {
+	const struct backend *backend;
+	char path[SEGMENT_PATH_BYTES];
+	char text[160]; /* for sentences: the name as it was given, cut */
+};
+
+struct segment {
+	struct region region;
+	struct segment_fixed fixed; /* checked copy */
+	struct segment_name name;
+	int fd; /* never holds a lock: probes go through it. The user may close it behind us */
+	uint64_t device;
+	uint64_t inode;
+	bool other_boot;                 /* the place names an earlier boot: adopt before use */
+	char hidden[SEGMENT_PATH_BYTES]; /* name while being made, where O_TMPFILE is missing */
+};
+
+struct segment_spec {
+	uint32_t kind;
+	uint32_t seat_count;
+	uint64_t body_bytes;    /* all of it */
+	uint64_t reserve_bytes; /* of the body: memory that is taken at once */
+	uint32_t mode;
+	bool keep;
+};
+
+/* "posix:g/n", "g/n" or "file:PATH". Sets the detail. */
+int segment_name_parse(const char *name, struct segment_name *ret);
+
+static inline struct segment_header *segment_header(const struct region *region)
+{
+	return (struct segment_header *)(void *)region->base;
+}
+
+/* A page-aligned body after a header and `seat_count` seats of 64 bytes. */
+uint64_t segment_body_offset(uint32_t seat_count);
+
+/* Makes a segment without a name, mapped, its header filled but for the lifetime word (0). */
+int segment_create(struct segment *segment, const struct segment_name *name,
+		   const struct segment_spec *spec);
+/* Gives it its name. -EEXIST: somebody was faster. */
+int segment_publish(struct segment *segment);
+/* Opens and checks a published one, and maps it. `foreign`: another user's is fine. */
+int segment_open(struct segment *segment, const struct segment_name *name, bool foreign);
+/* Opens it for reading only and checks it, but does not map it: for those who only look.
+ * `region.base` stays NULL. */
+int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign);
+/* Unmaps and closes. A segment that was never published is gone then. */
+void segment_close(struct segment *segment);
+
+/* A checked descriptor for probes, or -errno: opens it again when the user closed ours. */
+int segment_fd(struct segment *segment);
+/* A fresh file description of the same inode, for a lock. The caller closes it. */
+int segment_reopen(struct segment *segment);
+/* 1 when the name leads to this very segment, 0 when not. */
+int segment_is_named(const struct segment *segment);
+
+/* Writes the place: this boot, this inode. The caller holds the boot lock or is the creator. */
+int segment_write_place(struct segment *segment);
+
+/* Checks a header's fixed part: `file_bytes` is the size of the file. Total on garbage. */
+int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes,
+			const char *name_text);
+
+/* Reserves memory for a part of the file. -ENOSPC sets a detail with limit and remedy. */
+int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);
+
+#endif

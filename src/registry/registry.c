@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "registry/registry.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int registry_snapshot(struct snapshot *snapshot, const struct segment_name *name, bool foreign,
+		      uint64_t body_bytes)
+{
+	struct segment *segment = &snapshot->segment;
+	memset(snapshot, 0, sizeof(*snapshot));
+	int r = segment_peek(segment, name, foreign);
+	if (r < 0)
+		return r;
+	os->stat_fd(segment->fd, &snapshot->file);
+	uint64_t wanted = segment->region.body_offset + body_bytes;
+	uint64_t bytes = min_u64(wanted, segment->region.bytes);
+	/* Sized by a checked header, but still by a stranger: calloc says no to nonsense. */
+	uint8_t *copy = calloc(1, bytes);
+	int64_t n = copy ? os->read_at(segment->fd, copy, bytes, 0) : -ENOMEM;
+	if (n < 0) {
+		free(copy);
+		registry_drop(snapshot);
+		return error_fail((int)-n, "can't read '%s': %s", name->text, strerror((int)-n));
+	}
+	segment->region.base = copy;
+	return 0;
+}
+
+void registry_drop(struct snapshot *snapshot)
+{
+	free(snapshot->segment.region.base);
+	snapshot->segment.region.base = NULL; /* it is no mapping */
+	segment_close(&snapshot->segment);
+}
+
+/* Only the owner's own PID namespace numbers it as we do; and a pid may have been reused. */
+static bool is_stopped(const struct seat_entry *entry)
+{
+	struct os_process process;
+	return entry->pid_namespace == os->pid_namespace() &&
+	       os->process(entry->pid, &process) == 0 && process.exists &&
+	       process.start_time == entry->start_time && process.stopped;
+}
+
+enum shoal_health registry_seat_health(struct snapshot *snapshot, uint32_t number)
+{
+	if (!seat_alive(&snapshot->segment, number))
+		return SHOAL_DEAD;
+	return is_stopped(seat_entry(&snapshot->segment.region, number)) ? SHOAL_STOPPED
+									 : SHOAL_ALIVE;
+}
+
+static void count_seats(struct snapshot *snapshot, struct shoal_object *object)
+{
+	const struct region *region = &snapshot->segment.region;
+	object->seats_max = region->seat_count - 1;
+	for (uint32_t i = 0; i < region->seat_count; i++) {
+		if (word_state(atomic_load(&seat_entry(region, i)->word)) == SEAT_FREE)
+			continue;
+		object->seats_taken++;
+		object->seats_alive += seat_alive(&snapshot->segment, i);
+	}
+}
+
+static void describe_file(struct shoal_object *object, const struct os_file *file)
+{
+	object->owner_uid = file->uid;
+	object->mode = file->mode;
+	object->bytes = file->bytes;
+	object->bytes_used = file->bytes_used;
+}
+
+void registry_describe(struct snapshot *snapshot, const char *name, const struct kind *const *kinds,
+		       struct shoal_object *object)
+{
+	const struct segment_fixed *fixed = &snapshot->segment.fixed;
+	memset(object, 0, sizeof(*object));
+	snprintf(object->name, sizeof(object->name), "%s", name);
+	describe_file(object, &snapshot->file);
+	object->created_ns = fixed->created_ns;
+	count_seats(snapshot, object);
+	snprintf(object->kind, sizeof(object->kind), "kind-%u", fixed->kind);
+	for (; *kinds; kinds++)
+		if ((*kinds)->id == fixed->kind)
+			snprintf(object->kind, sizeof(object->kind), "%s", (*kinds)->name);
+	object->health = object->seats_alive             ? SHOAL_ALIVE
+			 : (fixed->flags & SEGMENT_KEEP) ? SHOAL_IDLE
+							 : SHOAL_LEFTOVER;
+}
+
+/* ---- listing ----------------------------------------------------------------------------- */
+
+struct listing {
+	const char *prefix;
+	const struct kind *const *kinds;
+	struct shoal_object *objects;
+	size_t count;
+	size_t room;
+};
+
+/* "g" and "g/" match "g/x"; "g" also matches "g" itself. */
+static bool matches(const char *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+	if (length == 0)
+		return true;
+	if (strncmp(name, prefix, length) != 0)
+		return false;
+	return prefix[length - 1] == '/' || name[length] == '\0' || name[length] == '/';
+}
+
+static void describe_unreadable(struct shoal_object *object, const struct segment_name *name,
+				int error)
+{
+	struct os_file file;
+	snprintf(object->problem, sizeof(object->problem), "%s", shoal_error_detail());
+	object->health = error == -EACCES || error == -EPERM ? SHOAL_FOREIGN_OWNER : SHOAL_DAMAGED;
+	if (os->stat_path(name->path, &file) == 0)
+		describe_file(object, &file);
+}
+
+static int examine(const char *name, const struct kind *const *kinds, struct shoal_object *object)
+{
+	struct segment_name parsed;
+	struct snapshot snapshot;
+	int r = segment_name_parse(name, &parsed);
+	if (r < 0)
+		return r;
+	r = registry_snapshot(&snapshot, &parsed, true, 0);
+	if (r == -ENOENT || r == -ENOMEM)
+		return r;
+	memset(object, 0, sizeof(*object));
+	snprintf(object->name, sizeof(object->name), "%s", name);
+	if (r < 0) {
+		describe_unreadable(object, &parsed, r);
+		return 0;
+	}
+	registry_describe(&snapshot, name, kinds, object);
+	registry_drop(&snapshot);
+	return 0;
+}
+
+static int grow(struct listing *listing)
+{
+	if (listing->count < listing->room)
+		return 0;
+	size_t room = listing->room ? listing->room * 2 : 16;
+	struct shoal_object *objects = realloc(listing->objects, room * sizeof(*objects));
+	if (!objects)
+		return -ENOMEM;
+	listing->objects = objects;
+	listing->room = room;
+	return 0;
+}
+
+static int add_entry(void *context, const char *entry)
+{
+	struct listing *listing = context;
+	char name[160];
+	if (!backend_posix_name(entry, name, sizeof(name)) || !matches(name, listing->prefix))
+		return 0;
+	int r = grow(listing);
+	if (r == 0)
+		r = examine(name, listing->kinds, &listing->objects[listing->count]);
+	if (r == -ENOENT)
+		return 0; /* it went while we looked */
+	if (r == 0)
+		listing->count++;
+	return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct shoal_object *left = a;
+	const struct shoal_object *right = b;
+	return strcmp(left->name, right->name);
+}
+
+int registry_list(const char *prefix, const struct kind *const *kinds,
+		  struct shoal_object **ret_objects, size_t *ret_count)
+{
+	struct listing listing = {.prefix = prefix ? prefix : "", .kinds = kinds};
+	if (strncmp(listing.prefix, "posix:", 6) == 0)
+		listing.prefix += 6;
+	const char *directory = backend_posix_directory();
+	int r = os->each_entry(directory, BACKEND_POSIX_PREFIX, add_entry, &listing);
+	if (r < 0) {
+		free(listing.objects);
+		return error_fail(-r, "can't list %s: %s", directory, strerror(-r));
+	}
+	if (listing.count > 1)
+		qsort(listing.objects, listing.count, sizeof(*listing.objects), by_name);
+	*ret_objects = listing.objects;
+	*ret_count = listing.count;
+	return 0;
+}

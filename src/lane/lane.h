@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing and reading a lane. The layout, and who writes what, is in lane_layout.h.
+ *
+ * OVERWRITING. Before it reuses a slot or payload bytes of message q, the publisher must know that
+ * no lossless subscriber needs q, and must have told lossy ones and newcomers that q may go:
+ *
+ *   PUBLISHER (raise to t)                        NEWCOMER (lossless)
+ *   1 look at the cursors; t = the earliest       1 cursors = oldest (or position, to start now)
+ *   2 oldest = t               (relaxed)          2 entry JOINING -> LOSSLESS    (seq_cst)
+ *   3 fence                    (seq_cst)          3 fence                        (seq_cst)
+ *   4 look at the cursors again; t = the          4 cursors = the later of what they are and
+ *     earliest; lower again: store it               oldest (or position) now
+ *   5 overwrite what lies before t
+ *
+ * If 4 does not see the newcomer's entry, then the newcomer's 4 sees t (the two fences), so it
+ * never relies on anything before t. If 4 sees it, its cursor counts: whichever value it has by
+ * then is no later than the final one. So from its first message on a lossless subscriber misses
+ * nothing, and what it reads in place stays until it moves its cursor.
+ * The publisher raises by an eighth of the lane at a time: no fence on the other seven eighths, and
+ * a newcomer finds at least seven eighths of the lane's messages.
+ *
+ *   LOSSY READER: copy message q (relaxed), fence (acquire), look at oldest: beyond q: the copy is
+ *   worthless. Pairs with 2 and 3: who has read a byte written in 5 sees 2. No busy mark in the
+ *   slot is needed, which saves a store and a fence a message.
+ *
+ * COMMIT makes a message exist by one store of the slot's word, with release; readers look at it
+ * with acquire. DEATH before it: nothing was visible, the bytes lie where no word points. After
+ * it: the message is there once; `position` and `begun` may trail, and repair moves them up.
+ * A death in 2 to 4 leaves `oldest` too high by up to what was wanted: newcomers find less,
+ * nobody loses what it relies on, since the next publisher raises for itself before it overwrites.
+ */
+#ifndef SHOAL_LANE_LANE_H
+#define SHOAL_LANE_LANE_H
+
+#include "lane/gate.h"
+#include "lane/lane_layout.h"
+#include "os/os.h"
+#include "wait/wait.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Checked facts about a lane, and where its parts lie in this process. */
+struct lane_map {
+	struct lane_control *control;
+	uint8_t *slots;
+	uint8_t *payload;
+	uint64_t slot_count; /* a power of two */
+	uint64_t stride;
+	uint64_t inline_bytes;
+	uint64_t area; /* bytes of payload */
+};
+
+static inline struct lane_slot *lane_slot(const struct lane_map *map, uint64_t position)
+{
+	return (struct lane_slot *)(void *)(map->slots +
+					    (position & (map->slot_count - 1)) * map->stride);
+}
+
+/* The position after the last message that exists. Bounded; for owners, repairers and audits. */
+uint64_t lane_end(const struct lane_map *map);
+/* Makes position and begun true after the owner's death. */
+void lane_settle(const struct lane_map *map);
+/* Checks all that holds for a lane whose publisher is between two steps, or dead. Sets the detail
+ * and returns -EBADMSG, with `number` in the sentence. */
+int lane_audit(const struct lane_map *map, uint32_t number, bool owned);
+
+/* ---- writing ----------------------------------------------------------------------------- */
+
+/* A message in the payload area, that may still be needed. */
+struct lane_extent {
+	uint64_t position;
+	uint64_t start;
+};
+
+struct lane_writer {
+	struct lane_map map;
+	struct gate gate;
+	uint64_t position; /* of the next message */
+	uint64_t oldest;   /* what was attained: everything before it may be overwritten */
+	uint64_t limit;    /* oldest + slots: may write before it without looking */
+	_Atomic uint32_t *wake;
+	bool fences_itself;
+	bool woke; /* a commit took the slow path: look at the lifetime */
+	/* the payload area; the rest is used for messages outside the slot only */
+	uint64_t head;               /* where the next one may start */
+	struct lane_extent *extents; /* ring of slot_count, oldest first */
+	uint64_t extents_first;
+	uint64_t extents_count;
+	uint64_t claimed_start;
+	uint64_t stage[LANE_INLINE_MAX / 8]; /* a small message between claim and commit */
+};
+
+/* Takes over a lane whose owner word is ours: recovers what the last owner left. */
+int lane_writer_open(struct lane_writer *writer, const struct lane_map *map,
+		     const struct gate *gate, _Atomic uint32_t *wake, bool fences_itself);
+void lane_writer_close(struct lane_writer *writer);
+
+/* Looks at the cursors and makes room for at least one message in the slots. False: gated. */
+bool lane_make_room(struct lane_writer *writer);
+/* Room in the payload area for `bytes`; 0, -EAGAIN (gated) or -EMSGSIZE. */
+int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_data);
+void lane_commit_outside(struct lane_writer *writer, uint64_t bytes);
+/* The subscriber that holds up the writer: index of its entry, or UINT32_MAX. */
+uint32_t lane_blocker(const struct lane_writer *writer);
+/* Publishes the word and wakes sleepers in one system call. */
+void lane_commit_waking(struct lane_writer *writer, uint64_t word);
+
+static inline bool lane_has_room(struct lane_writer *writer)
+{
+	return likely(writer->position != writer->limit) || lane_make_room(writer);
+}
+
+/* The slot is written: makes the message exist. */
+static inline void lane_commit(struct lane_writer *writer, uint64_t length)
+{
+	struct lane_control *control = writer->map.control;
+	uint64_t position = writer->position;
+	uint64_t word = lane_word(position, length);
+	/* begun, then a look for sleepers: their membarrier stands for the fence between. */
+	atomic_store_explicit(&control->begun, position + 1, memory_order_relaxed);
+	if (unlikely(writer->fences_itself))
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(writer->wake, memory_order_relaxed) & WAIT_SLEEPER))
+		lane_commit_waking(writer, word);
+	else /* pairs with the acquire of lane_peek and lane_copy */
+		atomic_store_explicit(&lane_slot(&writer->map, position)->word, word,
+				      memory_order_release);
+	writer->position = position + 1;
+	atomic_store_explicit(&control->position, position + 1, memory_order_release);
+}
+
+/* Relaxed atomic words: a lossy reader may be looking. `to` has room for whole words. */
+static inline void lane_copy_in(_Atomic uint64_t *to, const void *from, uint64_t bytes)
+{
+	const uint8_t *p = from;
+	uint64_t word;
+	for (; bytes >= 8; bytes -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		atomic_store_explicit(to++, word, memory_order_relaxed);
+	}
+	if (bytes) {
+		word = 0;
+		memcpy(&word, p, bytes);
+		atomic_store_explicit(to, word, memory_order_relaxed);
+	}
+}
+
+/* A message that fits its slot; the caller has looked for room. */
+static inline void lane_put(struct lane_writer *writer, const void *data, uint64_t bytes)
+{
+	lane_copy_in(lane_slot(&writer->map, writer->position)->data, data, bytes);
+	lane_commit(writer, bytes);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+struct lane_reader {
+	struct lane_map map;
+	_Atomic uint64_t *cursor; /* ours, in shared memory */
+	uint64_t position;        /* of the next message to read */
+	uint64_t lost;            /* directly before it; lossy only */
+};
+
+struct lane_message {
+	const uint8_t *data;
+	uint64_t bytes;
+};
+
+/* Where the message of that word lies; -EBADMSG when its length or place is nonsense. */
+int lane_locate(const struct lane_map *map, const struct lane_slot *slot, uint64_t word,
+		struct lane_message *ret);
+
+/* 1: the next message, in place; 0: there is none yet; -EBADMSG. For lossless readers. */
+static inline int lane_peek(const struct lane_reader *reader, struct lane_message *ret)
+{
+	const struct lane_slot *slot = lane_slot(&reader->map, reader->position);
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+	if (!lane_word_is(word, reader->position))
+		return 0;
+	uint64_t length = word & 0xffff;
+	if (likely(length <= reader->map.inline_bytes)) {
+		*ret = (struct lane_message){(const uint8_t *)slot->data, length};
+		return 1;
+	}
+	int r = lane_locate(&reader->map, slot, word, ret);
+	return r < 0 ? r : 1;
+}
+
+/* Moves the cursor over the message: its bytes may be overwritten from here on. */
+static inline void lane_pass(struct lane_reader *reader)
+{
+	reader->position++;
+	atomic_store_explicit(reader->cursor, reader->position, memory_order_release);
+}
+
+/* After lane_pass: wakes the publisher when it waits for room and there is enough of it. */
+static inline void lane_open_gate(struct lane_reader *reader, bool fences_itself)
+{
+	struct lane_control *control = reader->map.control;
+	if (unlikely(fences_itself))
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		atomic_signal_fence(memory_order_seq_cst);
+	if (likely(!(atomic_load_explicit(&control->gate, memory_order_relaxed) & WAIT_SLEEPER)))
+		return;
+	uint64_t at = atomic_load_explicit(&control->gate_at, memory_order_relaxed);
+	if (position_distance(reader->position, at) >= 0)
+		wait_wake(&control->gate);
+}
+
+/*
+ * Copies the next message, for lossy readers. Skips what was overwritten and counts it in
+ * reader->lost. 1: copied (`*bytes` long, into *buffer, which is made larger as needed by
+ * `grow`); 0: none yet; -EBADMSG, -ENOMEM.
+ */
+struct lane_buffer {
+	uint8_t *data; /* aligned to 8 bytes */
+	uint64_t room;
+	int (*grow)(struct lane_buffer *buffer, uint64_t bytes);
+};
+int lane_copy(struct lane_reader *reader, struct lane_buffer *buffer, uint64_t *ret_bytes);
+
+/* A lossy reader that fell behind `oldest` jumps there, counting. Returns whether it jumped. */
+bool lane_skip_lost(struct lane_reader *reader);
+
+#endif

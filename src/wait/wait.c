@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wait/wait.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+
+/* Looks between two readings of the clock while spinning. */
+#define SPIN_LOOKS 64
+/* A spinner gives way to others this often: it may sit on the core of the one it waits for. */
+#define SPIN_YIELD_NS 20000
+void wait_wake(_Atomic uint32_t *word)
+{
+	if (os->futex_add_and_wake((const void *)word, (void *)word, 0) == 0)
+		return;
+	atomic_fetch_add(word, 1); /* FUTEX_WAKE_OP is forbidden here: a kill may come between */
+	os->futex_wake((const void *)word, INT32_MAX);
+}
+
+void wait_alert(_Atomic uint32_t *word)
+{
+	wait_wake(word);
+	atomic_fetch_or(word, WAIT_SLEEPER);
+}
+
+/* 1: there; 0: not while spinning; < 0: as look. */
+static int spin(const struct wait *wait, int64_t now, int64_t deadline)
+{
+	int64_t end = wait->spin_ns < 0 ? INT64_MAX : now + wait->spin_ns;
+	if (deadline >= 0 && deadline < end)
+		end = deadline;
+	int64_t yield_at = now + SPIN_YIELD_NS;
+	do {
+		for (int i = 0; i < SPIN_LOOKS; i++) {
+			int r = wait->look(wait->context);
+			if (r != 0)
+				return r;
+			cpu_pause();
+		}
+		now = os->now_ns();
+		if (now >= yield_at) {
+			os->yield();
+			yield_at = os->now_ns() + SPIN_YIELD_NS;
+			if (wait->unsettled && wait->unsettled(wait->context))
+				wait->ask_kernel(wait->context);
+		}
+	} while (now < end);
+	return wait->look(wait->context);
+}
+
+/* Steps 1 to 4 of the sleeper. 1: there; 0: woken or slept out; < 0: as look. */
+static int sleep_once(const struct wait *wait, int64_t left)
+{
+	uint32_t word = atomic_fetch_or(wait->word, WAIT_SLEEPER) | WAIT_SLEEPER;
+	bool unsettled = os->barrier() < 0; /* then a waker may not see the bit in time */
+	if (wait->unsettled && wait->unsettled(wait->context)) {
+		unsettled = true;
+		wait->ask_kernel(wait->context);
+	}
+	int r = wait->look(wait->context);
+	if (r != 0)
+		return r;
+	if (unsettled && (left < 0 || left > WAIT_SLICE_NS))
+		left = WAIT_SLICE_NS;
+	os->futex_wait((const void *)wait->word, word, left);
+	return wait->look(wait->context);
+}
+
+int wait_until(const struct wait *wait)
+{
+	int r = wait->look(wait->context);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (wait->timeout_ns == 0)
+		return -EAGAIN;
+	int64_t now = os->now_ns();
+	/* A timeout beyond the clock's end is for ever. */
+	int64_t deadline = wait->timeout_ns < 0 || wait->timeout_ns > INT64_MAX - now
+			       ? -1
+			       : now + wait->timeout_ns;
+	r = spin(wait, now, deadline);
+	while (r == 0) {
+		int64_t left = -1;
+		if (deadline >= 0) {
+			left = deadline - os->now_ns();
+			if (left <= 0)
+				return -ETIMEDOUT;
+		}
+		r = sleep_once(wait, left);
+	}
+	return r < 0 ? r : 0;
+}

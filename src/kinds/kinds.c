@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kinds/kinds.h"
+
+#include "base/error.h"
+#include "registry/registry.h"
+#include "topic/topic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct kind *const kinds[] = {&topic_kind, NULL};
+
+const char *shoal_health_name(enum shoal_health health)
+{
+	switch (health) {
+	case SHOAL_ALIVE:
+		return "alive";
+	case SHOAL_STOPPED:
+		return "stopped";
+	case SHOAL_DEAD:
+		return "dead";
+	case SHOAL_IDLE:
+		return "idle";
+	case SHOAL_LEFTOVER:
+		return "leftover";
+	case SHOAL_FOREIGN_OWNER:
+		return "foreign";
+	case SHOAL_DAMAGED:
+		return "damaged";
+	}
+	return "unknown";
+}
+
+int shoal_list(const char *prefix, struct shoal_object **ret_objects, size_t *ret_count)
+{
+	*ret_objects = NULL;
+	*ret_count = 0;
+	return registry_list(prefix, kinds, ret_objects, ret_count);
+}
+
+void shoal_list_free(struct shoal_object *objects)
+{
+	free(objects);
+}
+
+int shoal_remove(const char *name, unsigned flags)
+{
+	struct segment_name parsed;
+	if (flags & ~(SHOAL_FORCE | SHOAL_FOREIGN))
+		return error_fail(EINVAL, "flags 0x%x have no meaning here",
+				  flags & ~(SHOAL_FORCE | SHOAL_FOREIGN));
+	int r = segment_name_parse(name, &parsed);
+	return r < 0 ? r : object_remove(&parsed, flags, kinds);
+}
+
+static int is_there(void *context)
+{
+	struct os_file file;
+	const struct segment_name *name = context;
+	return os->stat_path(name->path, &file) == 0;
+}
+
+int shoal_wait_exists(const char *name, int64_t timeout_ns)
+{
+	struct segment_name parsed;
+	int r = segment_name_parse(name, &parsed);
+	if (r < 0)
+		return r;
+	const char *slash = strrchr(parsed.path, '/');
+	char directory[SEGMENT_PATH_BYTES] = ".";
+	if (slash)
+		snprintf(directory, sizeof(directory), "%.*s",
+			 slash == parsed.path ? 1 : (int)(slash - parsed.path), parsed.path);
+	return os->wait_entry(directory, timeout_ns, is_there, &parsed);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "topic/handle.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+
+static int check_flags(unsigned flags, unsigned allowed)
+{
+	if (flags & ~allowed)
+		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~allowed);
+	if ((flags & (SHOAL_EXCLUSIVE | SHOAL_KEEP)) && !(flags & SHOAL_CREATE))
+		return error_fail(EINVAL, "SHOAL_EXCLUSIVE and SHOAL_KEEP need SHOAL_CREATE");
+	return 0;
+}
+
+int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned flags,
+		unsigned allowed, uint32_t role, const struct shoal_topic_options *given)
+{
+	struct shoal_topic_options options;
+	void *memory = NULL;
+	int r = check_flags(flags, allowed);
+	if (r == 0)
+		r = topic_options(given, &options);
+	if (r < 0)
+		return r;
+	r = os->map_private(bytes, true, &memory);
+	if (r < 0)
+		return error_fail(-r, "no memory for a handle");
+	struct handle *handle = memory;
+	int made = topic_open(&handle->object, &handle->map, name, flags, role, &options);
+	if (made < 0) {
+		os->unmap(handle, bytes);
+		return made;
+	}
+	handle->spin_ns = options.spin_ns;
+	handle->live = 1;
+	*ret = handle;
+	return made;
+}
+
+void handle_close(struct handle *handle, size_t bytes)
+{
+	if (handle->live || handle->stale)
+		object_close(&handle->object);
+	os->unmap(handle, bytes);
+}
+
+int handle_fail(struct handle *handle, size_t bytes, int error)
+{
+	handle_close(handle, bytes);
+	return error;
+}
+
+int handle_refuse(const struct handle *handle)
+{
+	if (handle->stale)
+		return object_check(&handle->object);
+	return error_fail(ECHILD, "this handle was opened before a fork; close it here and open "
+				  "another in the child");
+}
+
+int handle_check(struct handle *handle)
+{
+	int r = object_check(&handle->object);
+	if (r < 0) {
+		handle->stale = 1;
+		handle->live = 0;
+	}
+	return r;
+}
+
+int handle_interrupted(struct handle *handle)
+{
+	if (likely(atomic_load_explicit(&handle->interrupted, memory_order_relaxed) == 0))
+		return 0;
+	return atomic_exchange(&handle->interrupted, 0) ? -EINTR : 0;
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shoal_pub: see shoal/topic.h for the contract, lane/lane.h for how a message is written. */
+#include "base/error.h"
+#include "topic/handle.h"
+
+#include <errno.h>
+
+enum loan_state { LOAN_NONE, LOAN_STAGED, LOAN_OUTSIDE };
+
+struct shoal_pub {
+	struct handle handle;
+	struct lane_writer writer;
+	enum loan_state loan;
+	uint64_t loan_bytes;
+	uint32_t lane;
+};
+
+#define PUB_FLAGS (SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_HOLD)
+
+/* ---- open and close ---------------------------------------------------------------------- */
+
+static int take_lane(struct shoal_pub *pub)
+{
+	struct handle *handle = &pub->handle;
+	struct tag tag = handle->object.seat.tag;
+	pub->lane = topic_take_lane(&handle->map, tag);
+	if (pub->lane == UINT32_MAX && object_repair_all(&handle->object) > 0)
+		pub->lane = topic_take_lane(&handle->map, tag);
+	if (pub->lane == UINT32_MAX)
+		return error_fail(EUSERS,
+				  "all %u lanes of '%s' are held by live publishers; make "
+				  "it with more lanes",
+				  handle->map.lane_count, handle->object.segment.name.text);
+	if (topic_lane_ready(&handle->map, pub->lane))
+		return 0;
+	uint64_t offset = handle->map.region.body_offset + handle->map.fixed_bytes +
+			  pub->lane * handle->map.lane_bytes;
+	int r = segment_reserve(&handle->object.segment, offset, handle->map.lane_bytes, "a lane");
+	if (r == 0)
+		topic_lane_is_ready(&handle->map, pub->lane);
+	return r;
+}
+
+static int open_writer(struct shoal_pub *pub, unsigned flags)
+{
+	const struct topic_map *map = &pub->handle.map;
+	struct lane_map lane = topic_lane(map, pub->lane);
+	struct gate gate = topic_gate(map, pub->lane);
+	gate.hold = flags & SHOAL_HOLD;
+	return lane_writer_open(&pub->writer, &lane, &gate, &map->body->wake,
+				pub->handle.object.fences_itself);
+}
+
+int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
+		   const struct shoal_topic_options *options)
+{
+	struct handle *handle = NULL;
+	*ret_pub = NULL;
+	int made = handle_open(&handle, sizeof(struct shoal_pub), name, flags, PUB_FLAGS,
+			       TOPIC_PUBLISHER, options);
+	if (made < 0)
+		return made;
+	struct shoal_pub *pub = (struct shoal_pub *)handle;
+	int r = take_lane(pub);
+	if (r == 0)
+		r = open_writer(pub, flags);
+	if (r < 0)
+		return handle_fail(handle, sizeof(*pub), r);
+	*ret_pub = pub;
+	return made;
+}
+
+void shoal_pub_close(shoal_pub *pub)
+{
+	if (!pub)
+		return;
+	if (pub->handle.live || pub->handle.stale)
+		lane_writer_close(&pub->writer);
+	handle_close(&pub->handle, sizeof(*pub));
+}
+
+int shoal_topic_create(const char *name, unsigned flags, const struct shoal_topic_options *options)
+{
+	struct handle *handle = NULL;
+	const unsigned allowed = SHOAL_EXCLUSIVE | SHOAL_FOREIGN;
+	if (flags & ~allowed)
+		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~allowed);
+	int r = handle_open(&handle, sizeof(*handle), name, flags | SHOAL_CREATE | SHOAL_KEEP,
+			    PUB_FLAGS, 0, options);
+	if (r < 0)
+		return r;
+	handle_close(handle, sizeof(*handle));
+	return 0;
+}
+
+/* ---- waiting for subscribers ------------------------------------------------------------- */
+
+static bool waits_for_the_living(void *context)
+{
+	const struct shoal_pub *pub = context;
+	return lane_blocker(&pub->writer) != UINT32_MAX;
+}
+
+/* The slowest first; behind a dead one there may be another. */
+static void repair_blockers(void *context)
+{
+	struct shoal_pub *pub = context;
+	for (uint32_t i = 0; i < pub->handle.map.subscribers; i++) {
+		uint32_t blocker = lane_blocker(&pub->writer);
+		if (blocker == UINT32_MAX)
+			return;
+		struct tag tag = word_tag(atomic_load(&pub->handle.map.entries[blocker]));
+		if (object_repair_seat(&pub->handle.object, tag.seat) <= 0)
+			return;
+	}
+}
+
+static int look_first(struct shoal_pub *pub)
+{
+	int r = handle_interrupted(&pub->handle);
+	return r < 0 ? r : handle_check(&pub->handle);
+}
+
+/* Subscribers need not wake us for every message: a quarter of what they are behind will do. */
+static void set_gate_hint(struct shoal_pub *pub)
+{
+	struct lane_writer *writer = &pub->writer;
+	uint32_t blocker = lane_blocker(writer);
+	uint64_t minimum = blocker == UINT32_MAX ? writer->position
+						 : gate_cursor(&writer->gate, blocker);
+	uint64_t quarter = max_u64((writer->position - minimum) / 4, 1);
+	atomic_store(&writer->map.control->gate_at, minimum + quarter);
+}
+
+static int wait_at_gate(struct shoal_pub *pub, int (*look)(void *context), void *context,
+			int64_t timeout_ns)
+{
+	struct wait wait = {
+	    .word = &pub->writer.map.control->gate,
+	    .look = look,
+	    .unsettled = waits_for_the_living,
+	    .ask_kernel = repair_blockers,
+	    .context = context,
+	    .timeout_ns = timeout_ns,
+	    .spin_ns = pub->handle.spin_ns,
+	};
+	return wait_until(&wait);
+}
+
+struct room_wait {
+	struct shoal_pub *pub; /* first: the other callbacks take it for the context */
+	uint64_t bytes;
+	void *data;
+};
+
+static bool room_unsettled(void *context)
+{
+	struct shoal_pub *pub = ((struct room_wait *)context)->pub;
+	set_gate_hint(pub);
+	return waits_for_the_living(pub);
+}
+
+static void room_ask_kernel(void *context)
+{
+	repair_blockers(((struct room_wait *)context)->pub);
+}
+
+static bool fits_slot(const struct shoal_pub *pub, uint64_t bytes)
+{
+	return bytes <= pub->writer.map.inline_bytes;
+}
+
+static int look_for_room(void *context)
+{
+	struct room_wait *wait = context;
+	struct shoal_pub *pub = wait->pub;
+	int r = look_first(pub);
+	if (r < 0)
+		return r;
+	if (fits_slot(pub, wait->bytes))
+		return lane_has_room(&pub->writer);
+	r = lane_claim_outside(&pub->writer, wait->bytes, &wait->data);
+	return r == -EAGAIN ? 0 : r == 0 ? 1 : r;
+}
+
+static int fail_size(const struct shoal_pub *pub, uint64_t bytes)
+{
+	return error_fail(EMSGSIZE,
+			  "a message of %llu bytes does not fit: the payload area of '%s' "
+			  "has %llu; make the topic with a larger payload_bytes (--payload)",
+			  (unsigned long long)bytes, pub->handle.object.segment.name.text,
+			  (unsigned long long)pub->writer.map.area);
+}
+
+/* Room for a message of `bytes`; *ret_data is set when it goes outside the slot. */
+static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_ns, void **ret_data)
+{
+	if (!fits_slot(pub, bytes) && bytes > pub->writer.map.area)
+		return fail_size(pub, bytes);
+	struct room_wait room = {.pub = pub, .bytes = bytes};
+	struct wait wait = {
+	    .word = &pub->writer.map.control->gate,
+	    .look = look_for_room,
+	    .unsettled = room_unsettled,
+	    .ask_kernel = room_ask_kernel,
+	    .context = &room,
+	    .timeout_ns = timeout_ns,
+	    .spin_ns = pub->handle.spin_ns,
+	};
+	int r = wait_until(&wait);
+	*ret_data = room.data;
+	return r;
+}
+
+/* ---- publishing -------------------------------------------------------------------------- */
+
+static int refuse(const struct shoal_pub *pub)
+{
+	if (!pub)
+		return error_fail(EINVAL, "the publisher is NULL");
+	if (!pub->handle.live)
+		return handle_refuse(&pub->handle);
+	return error_fail(EBUSY, "a loan is out: commit or abort it first");
+}
+
+static inline bool is_ready(const struct shoal_pub *pub)
+{
+	return likely(pub && pub->handle.live && pub->loan == LOAN_NONE);
+}
+
+/* After each commit: wakes sleepers; whoever removed the object left the bit set for us. */
+static inline int after_commit(struct shoal_pub *pub)
+{
+	bool woke = wait_notify(pub->writer.wake, pub->writer.fences_itself);
+	if (likely(!woke && !pub->writer.woke))
+		return 0;
+	pub->writer.woke = false;
+	return handle_check(&pub->handle);
+}
+
+/* `data` when `bytes` is 0 may be NULL. */
+static int publish_slow(struct shoal_pub *pub, const void *data, size_t bytes, int64_t timeout_ns)
+{
+	void *room = NULL;
+	int r = wait_for_room(pub, bytes, timeout_ns, &room);
+	if (r < 0)
+		return r;
+	if (fits_slot(pub, bytes)) {
+		lane_put(&pub->writer, data, bytes);
+	} else {
+		memcpy(room, data, bytes);
+		lane_commit_outside(&pub->writer, bytes);
+	}
+	return after_commit(pub);
+}
+
+int shoal_pub_publish(shoal_pub *pub, const void *data, size_t bytes, int64_t timeout_ns)
+{
+	if (unlikely(!is_ready(pub)))
+		return refuse(pub);
+	if (unlikely(!fits_slot(pub, bytes) || !lane_has_room(&pub->writer)))
+		return publish_slow(pub, data, bytes, timeout_ns);
+	lane_put(&pub->writer, data, bytes);
+	return after_commit(pub);
+}
+
+int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t count,
+			   int64_t timeout_ns)
+{
+	if (unlikely(!is_ready(pub)))
+		return refuse(pub);
+	for (size_t i = 0; i < count; i++) {
+		int r;
+		size_t bytes = messages[i].iov_len;
+		if (likely(fits_slot(pub, bytes) && lane_has_room(&pub->writer))) {
+			lane_put(&pub->writer, messages[i].iov_base, bytes);
+			r = after_commit(pub);
+		} else {
+			r = publish_slow(pub, messages[i].iov_base, bytes, timeout_ns);
+		}
+		if (unlikely(r < 0))
+			return i > 0 ? (int64_t)i : r;
+	}
+	return (int64_t)count;
+}
+
+int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct shoal_loan *ret_loan)
+{
+	if (unlikely(!is_ready(pub)))
+		return refuse(pub);
+	void *data = NULL;
+	int r = wait_for_room(pub, bytes, timeout_ns, &data);
+	if (r < 0)
+		return r;
+	pub->loan = fits_slot(pub, bytes) ? LOAN_STAGED : LOAN_OUTSIDE;
+	pub->loan_bytes = bytes;
+	*ret_loan = (struct shoal_loan){
+	    .data = pub->loan == LOAN_STAGED ? pub->writer.stage : data,
+	    .bytes = bytes,
+	    .sequence = pub->writer.position,
+	};
+	return 0;
+}
+
+static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
+{
+	if (!pub || !loan)
+		return error_fail(EINVAL, "the publisher or the loan is NULL");
+	if (!pub->handle.live && !pub->handle.stale)
+		return handle_refuse(&pub->handle);
+	if (pub->loan == LOAN_NONE || loan->sequence != pub->writer.position)
+		return error_fail(EINVAL, "this publisher has no such loan out");
+	if (loan->bytes > pub->loan_bytes)
+		return error_fail(EINVAL, "the loan was for %llu bytes, not %zu",
+				  (unsigned long long)pub->loan_bytes, loan->bytes);
+	return 0;
+}
+
+int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
+{
+	int r = check_loan(pub, loan);
+	if (r < 0)
+		return r;
+	enum loan_state state = pub->loan;
+	pub->loan = LOAN_NONE;
+	if (state == LOAN_STAGED)
+		lane_put(&pub->writer, pub->writer.stage, loan->bytes);
+	else
+		lane_commit_outside(&pub->writer, loan->bytes);
+	loan->data = NULL;
+	return after_commit(pub);
+}
+
+int shoal_pub_abort(shoal_pub *pub, struct shoal_loan *loan)
+{
+	int r = check_loan(pub, loan);
+	if (r < 0)
+		return r;
+	pub->loan = LOAN_NONE;
+	loan->data = NULL;
+	return 0;
+}
+
+/* ---- looking at subscribers -------------------------------------------------------------- */
+
+struct count_wait {
+	struct shoal_pub *pub;
+	uint32_t count;
+};
+
+static int look_for_subscribers(void *context)
+{
+	struct count_wait *wait = context;
+	int r = look_first(wait->pub);
+	if (r < 0)
+		return r;
+	const struct topic_map *map = &wait->pub->handle.map;
+	if (topic_subscribers(map) < wait->count)
+		return 0;
+	/* Enough, but the dead don't count: repair takes them out. */
+	object_repair_all(&wait->pub->handle.object);
+	return topic_subscribers(map) >= wait->count;
+}
+
+int shoal_pub_wait_subscribers(shoal_pub *pub, uint32_t count, int64_t timeout_ns)
+{
+	if (!pub || !pub->handle.live)
+		return refuse(pub);
+	struct count_wait context = {pub, count};
+	/* For nobody in particular: whoever joins wakes us. */
+	struct wait wait = {
+	    .word = &pub->writer.map.control->gate,
+	    .look = look_for_subscribers,
+	    .context = &context,
+	    .timeout_ns = timeout_ns,
+	    .spin_ns = pub->handle.spin_ns,
+	};
+	return wait_until(&wait);
+}
+
+static int look_for_drain(void *context)
+{
+	struct shoal_pub *pub = context;
+	int r = look_first(pub);
+	if (r < 0)
+		return r;
+	const struct lane_writer *writer = &pub->writer;
+	if (writer->gate.hold && writer->position != 0 && atomic_load(writer->gate.joined) == 0)
+		return 0;
+	return lane_blocker(writer) == UINT32_MAX;
+}
+
+int shoal_pub_drain(shoal_pub *pub, int64_t timeout_ns)
+{
+	if (!pub || !pub->handle.live)
+		return refuse(pub);
+	atomic_store(&pub->writer.map.control->gate_at, pub->writer.position);
+	return wait_at_gate(pub, look_for_drain, pub, timeout_ns);
+}
+
+void shoal_pub_interrupt(shoal_pub *pub)
+{
+	if (!pub || !pub->handle.live)
+		return;
+	atomic_store(&pub->handle.interrupted, 1);
+	wait_wake(&pub->writer.map.control->gate);
+}
+
+uint32_t shoal_pub_lane(const shoal_pub *pub)
+{
+	return pub->lane;
+}
+
+uint64_t shoal_pub_sequence(const shoal_pub *pub)
+{
+	return pub->writer.position;
+}

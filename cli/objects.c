@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects by name and by group; see objects.h. */
+#include "objects.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add(struct targets *targets, const char *name, const struct shoal_object *object)
+{
+	struct target *list = realloc(targets->list, (targets->count + 1) * sizeof *list);
+	struct target *target;
+
+	if (!list)
+		return -ENOMEM;
+	targets->list = list;
+	/* "rm a a" is about one object. */
+	for (size_t i = 0; i < targets->count; i++) {
+		if (strcmp(list[i].name, name) == 0)
+			return 0;
+	}
+	target = &list[targets->count];
+	target->object = *object;
+	target->name = strdup(name);
+	if (!target->name)
+		return -ENOMEM;
+	targets->count++;
+	return 0;
+}
+
+void targets_free(struct targets *targets)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		free(targets->list[i].name);
+	free(targets->list);
+	*targets = (struct targets){0};
+}
+
+/* A file is not in any list: only the library's answer about it tells what it is. */
+static int add_file(struct targets *targets, const char *name, unsigned flags)
+{
+	struct shoal_topic_stat *stat;
+	struct shoal_object unknown = {.health = SHOAL_DAMAGED};
+	int r = shoal_topic_stat(name, flags, &stat);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		snprintf(unknown.problem, sizeof unknown.problem, "%s", error_text(r));
+		return add(targets, name, &unknown);
+	}
+	r = add(targets, name, &stat->object);
+	shoal_topic_stat_free(stat);
+	return r;
+}
+
+static const char *without_scheme(const char *name)
+{
+	return strncmp(name, "posix:", 6) == 0 ? name + 6 : name;
+}
+
+int targets_add(struct targets *targets, const char *argument, unsigned flags)
+{
+	struct shoal_object *objects;
+	size_t count;
+	const struct shoal_object *exact = NULL;
+	const char *name = without_scheme(argument);
+	int r;
+
+	if (strncmp(argument, "file:", 5) == 0)
+		return add_file(targets, argument, flags);
+	r = shoal_list(name, &objects, &count);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(objects[i].name, name) == 0)
+			exact = &objects[i];
+	}
+	/* "rm market" doesn't take the group along when there is an object of that name. */
+	if (exact)
+		r = add(targets, exact->name, exact);
+	for (size_t i = 0; !exact && i < count && r == 0; i++)
+		r = add(targets, objects[i].name, &objects[i]);
+	shoal_list_free(objects);
+	return r;
+}
+
+int targets_add_prefix(struct targets *targets, const char *prefix)
+{
+	struct shoal_object *objects;
+	size_t count;
+	int r = shoal_list(prefix ? without_scheme(prefix) : NULL, &objects, &count);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add(targets, objects[i].name, &objects[i]);
+	shoal_list_free(objects);
+	return r;
+}
+
+static json_t *owner_text(uint32_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+	char number[16];
+
+	if (user)
+		return json_text(user->pw_name);
+	snprintf(number, sizeof number, "%u", uid);
+	return json_text(number);
+}
+
+json_t *object_row(const char *name, const struct shoal_object *object)
+{
+	char mode[8];
+	json_t *row = json_object();
+
+	snprintf(mode, sizeof mode, "%04o", object->mode & 07777);
+	json_object_set_new(row, "name", json_text(name));
+	json_object_set_new(row, "kind", json_text(object->kind));
+	json_object_set_new(row, "health", json_text(shoal_health_name(object->health)));
+	json_object_set_new(row, "seats_taken", json_u64(object->seats_taken));
+	json_object_set_new(row, "seats_alive", json_u64(object->seats_alive));
+	json_object_set_new(row, "seats_max", json_u64(object->seats_max));
+	json_object_set_new(row, "size", json_u64(object->bytes));
+	json_object_set_new(row, "used", json_u64(object->bytes_used));
+	json_object_set_new(row, "owner", owner_text(object->owner_uid));
+	json_object_set_new(row, "uid", json_u64(object->owner_uid));
+	json_object_set_new(row, "mode", json_text(mode));
+	json_object_set_new(row, "created_ns", json_integer(object->created_ns));
+	json_object_set_new(row, "problem", json_text(object->problem));
+	return row;
+}
+
+void users_text(const char *name, unsigned flags, char *buffer, size_t size)
+{
+	struct shoal_topic_stat *stat;
+	size_t used = 0;
+
+	buffer[0] = '\0';
+	if (shoal_topic_stat(name, flags, &stat) < 0)
+		return;
+	for (uint32_t i = 0; i < stat->seat_count && used < size; i++) {
+		const struct shoal_topic_seat *seat = &stat->seats[i];
+		if (seat->health == SHOAL_DEAD)
+			continue;
+		used += (size_t)snprintf(buffer + used, size - used, "%spid %d (%s, %s%s)",
+					 used ? ", " : "", seat->pid, seat->name, seat->role,
+					 seat->health == SHOAL_STOPPED ? ", stopped" : "");
+	}
+	shoal_topic_stat_free(stat);
+}

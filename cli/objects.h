@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects by name and by group, as ls, stat, rm and gc need them. */
+#ifndef CLI_OBJECTS_H
+#define CLI_OBJECTS_H
+
+#include "json.h"
+#include "options.h"
+
+/* An object that a verb is about. */
+struct target {
+	char *name; /* as the library takes it */
+	struct shoal_object object;
+};
+
+struct targets {
+	struct target *list;
+	size_t count;
+};
+
+/*
+ * Adds what `argument` means: the object of that name if there is one; else, or with a '/' at the
+ * end, the objects of that group. "file:PATH" is the object in that file. None is no error.
+ * Returns 0 or -errno.
+ */
+int targets_add(struct targets *targets, const char *argument, unsigned flags);
+/* Adds all the objects whose names begin with `prefix` (NULL: all). */
+int targets_add_prefix(struct targets *targets, const char *prefix);
+void targets_free(struct targets *targets);
+
+/* All that is known of an object, for a table or JSON. */
+json_t *object_row(const char *name, const struct shoal_object *object);
+
+/* "pid 7 (shoal, publisher), pid 8 (...)": who is in the topic. "" when that can't be told. */
+void users_text(const char *name, unsigned flags, char *buffer, size_t size);
+
+/* ---- removing (remove.c) --------------------------------------------------------------- */
+
+extern const struct option remove_options[]; /* --yes */
+
+/* Shows what would be removed, asks or wants --yes, removes, shows what was. Exit code. */
+int remove_targets(const struct verb *verb, const struct targets *targets, unsigned flags);
+/* Checks -o for the above. */
+int remove_check(const struct verb *verb);
+
+#endif

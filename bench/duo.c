@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "duo.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define DUO_LIMIT_NS (60 * (int64_t)1000000000)
+
+void bench_meet(struct bench_side *me)
+{
+	_Atomic uint64_t *mine = me->side == 0 ? &me->control->step0 : &me->control->step1;
+	_Atomic uint64_t *other = me->side == 0 ? &me->control->step1 : &me->control->step0;
+	uint64_t step = atomic_load_explicit(mine, memory_order_relaxed) + 1;
+
+	/* No limit: the driver ends both when one of them fails or takes too long. */
+	atomic_store(mine, step);
+	while (atomic_load_explicit(other, memory_order_acquire) < step)
+		bench_relax();
+}
+
+static size_t memory_bytes(const struct bench_contender *contender)
+{
+	if (contender->program->memory_bytes == NULL)
+		return 0;
+	return contender->program->memory_bytes(&contender->setup);
+}
+
+static void open_all(struct bench_control *control, const struct bench_group *group, int side,
+		     struct bench_side *sides)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		const struct bench_contender *contender = &group->contender[i];
+		struct bench_side *me = &sides[i];
+		size_t bytes = memory_bytes(contender);
+
+		memset(me, 0, sizeof *me);
+		me->side = side;
+		me->setup = &contender->setup;
+		me->control = control;
+		snprintf(me->topic, sizeof me->topic, "%s/%s.%u.%u", control->prefix, group->name,
+			 control->start, i);
+		snprintf(me->topic_back, sizeof me->topic_back, "%s.back", me->topic);
+		if (bytes > 0)
+			me->memory = bench_memory_map(control->memory_fd[i], bytes);
+		contender->program->open(me);
+		bench_meet(me);
+	}
+}
+
+void bench_duo_worker(struct bench_control *control, const struct bench_group *group, int side)
+{
+	struct bench_side sides[BENCH_CONTENDERS];
+
+	bench_pin(control->cores[side]);
+	open_all(control, group, side, sides);
+	for (uint32_t repeat = 0; repeat < control->repeats; repeat++) {
+		for (uint32_t i = 0; i < group->count; i++) {
+			const struct bench_contender *contender = &group->contender[i];
+			double value;
+
+			bench_meet(&sides[i]);
+			value = contender->program->run(&sides[i], contender->setup.count);
+			if (value > 0.0)
+				control->value[i][repeat] = value;
+		}
+	}
+	for (uint32_t i = 0; i < group->count; i++) {
+		bench_meet(&sides[i]);
+		if (group->contender[i].program->close != NULL)
+			group->contender[i].program->close(&sides[i]);
+	}
+}
+
+static void prepare(struct bench_control *control, const struct bench_group *group)
+{
+	control->error[0] = '\0';
+	memset(control->value, 0, sizeof control->value);
+	atomic_store(&control->step0, 0);
+	atomic_store(&control->step1, 0);
+	for (uint32_t i = 0; i < group->count; i++) {
+		size_t bytes = memory_bytes(&group->contender[i]);
+
+		control->memory_fd[i] = bytes > 0 ? bench_memory_make(bytes) : -1;
+	}
+}
+
+static bool all_measured(struct bench_control *control, const struct bench_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		for (uint32_t repeat = 0; repeat < control->repeats; repeat++) {
+			if (control->value[i][repeat] > 0.0)
+				continue;
+			snprintf(control->error, sizeof control->error, "%s %s measured nothing",
+				 group->name, group->contender[i].program->name);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool bench_duo(int control_fd, struct bench_control *control, const struct bench_group *group)
+{
+	pid_t pids[2];
+	bool well;
+
+	prepare(control, group);
+	pids[0] = bench_start(control_fd, "duo", 0);
+	pids[1] = bench_start(control_fd, "duo", 1);
+	well = bench_watch(pids, 2, DUO_LIMIT_NS);
+	for (uint32_t i = 0; i < group->count; i++) {
+		if (control->memory_fd[i] >= 0)
+			close(control->memory_fd[i]);
+	}
+	if (well)
+		return all_measured(control, group);
+	if (control->error[0] == '\0')
+		snprintf(control->error, sizeof control->error, "a worker died or took too long");
+	return false;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The work that every contender does on a small message: the writer fills all of it with values
+ * that change, the reader adds all of it up. At the end the sum proves that what arrived is what
+ * was sent, each message once.
+ *
+ * Inlined with a constant size, so that references and Shoal run the same few instructions.
+ */
+#ifndef BENCH_PAYLOAD_H
+#define BENCH_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BENCH_INLINE static inline __attribute__((always_inline))
+
+BENCH_INLINE void payload_fill(uint64_t *to, size_t bytes, uint64_t sequence)
+{
+	for (size_t i = 0; i < bytes / 8; i++)
+		to[i] = sequence + i;
+}
+
+BENCH_INLINE uint64_t payload_sum(const uint64_t *from, size_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < bytes / 8; i++)
+		sum += from[i];
+	return sum;
+}
+
+/* What the messages first ... first + count - 1 add up to (modulo 2^64). */
+static inline uint64_t payload_expected(size_t bytes, uint64_t first, uint64_t count)
+{
+	uint64_t words = bytes / 8;
+	uint64_t last = first + count - 1;
+	uint64_t pairs = (first + last) % 2 == 0 ? (first + last) / 2 * count
+						 : (first + last) * (count / 2);
+
+	return words * pairs + count * (words * (words - 1) / 2);
+}
+
+/* A large message: filled at memset's speed, then one word of each line read. */
+static inline void large_fill(void *to, size_t bytes, uint64_t sequence)
+{
+	memset(to, (int)(sequence & 0xff), bytes);
+}
+
+static inline bool large_is(const void *from, size_t bytes, uint64_t sequence)
+{
+	const uint64_t *words = from;
+	uint64_t expected = (sequence & 0xff) * 0x0101010101010101u;
+	uint64_t wrong = 0;
+
+	for (size_t i = 0; i < bytes / 8; i += 8)
+		wrong |= words[i] ^ expected;
+	return wrong == 0;
+}
+
+#endif

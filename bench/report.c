@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report.h"
+
+#include "pin.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* ---- the machine -------------------------------------------------------------------------- */
+
+struct times {
+	double all;
+	double idle;
+	double steal;
+};
+
+static struct times times_began;
+static int64_t began_ns;
+
+static struct times times_now(void)
+{
+	unsigned long long t[8] = {0};
+	struct times times = {0};
+	FILE *file = fopen("/proc/stat", "re");
+
+	if (file == NULL)
+		return times;
+	if (fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3],
+		   &t[4], &t[5], &t[6], &t[7]) == 8) {
+		for (int i = 0; i < 8; i++)
+			times.all += (double)t[i];
+		times.idle = (double)(t[3] + t[4]);
+		times.steal = (double)t[7];
+	}
+	fclose(file);
+	return times;
+}
+
+static void processor_name(char *name, size_t bytes)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	char line[256];
+
+	snprintf(name, bytes, "unknown processor");
+	while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+		const char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) != 0 || colon == NULL)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(name, bytes, "%s", colon + 2);
+		break;
+	}
+	if (file != NULL)
+		fclose(file);
+}
+
+void bench_machine_begin(struct bench_machine *machine)
+{
+	const struct timespec nap = {.tv_nsec = 300000000};
+	struct times before = times_now();
+	struct utsname names;
+
+	processor_name(machine->processor, sizeof machine->processor);
+	uname(&names);
+	snprintf(machine->kernel, sizeof machine->kernel, "%s %s", names.sysname, names.release);
+	machine->processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	nanosleep(&nap, NULL);
+	times_began = times_now();
+	if (times_began.all > before.all)
+		machine->busy = 1.0 -
+				(times_began.idle - before.idle) / (times_began.all - before.all);
+	began_ns = bench_now_ns();
+}
+
+void bench_machine_end(struct bench_machine *machine)
+{
+	struct times now = times_now();
+
+	machine->took_s = (double)(bench_now_ns() - began_ns) / 1e9;
+	if (now.all > times_began.all)
+		machine->stolen = (now.steal - times_began.steal) / (now.all - times_began.all);
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+bool bench_row_met(const struct bench_row *row)
+{
+	double figure = row->reference_name != NULL ? row->ratio : row->value;
+
+	if (row->error != NULL)
+		return false;
+	if (row->goal == GOAL_MOST)
+		return figure <= row->bound;
+	return row->goal == GOAL_NONE || figure >= row->bound;
+}
+
+static const char *value_text(double value, enum bench_unit unit, char *text, size_t bytes)
+{
+	switch (unit) {
+	case UNIT_NS:
+		snprintf(text, bytes, "%.1f ns", value);
+		break;
+	case UNIT_US:
+		snprintf(text, bytes, "%.1f us", value / 1e3);
+		break;
+	case UNIT_MESSAGES:
+		snprintf(text, bytes, "%.2f M/s", value / 1e6);
+		break;
+	case UNIT_BYTES:
+		snprintf(text, bytes, "%.2f GB/s", value / 1e9);
+		break;
+	case UNIT_COUNT:
+		snprintf(text, bytes, "%.0f", value);
+		break;
+	}
+	return text;
+}
+
+static const char *unit_name(enum bench_unit unit)
+{
+	switch (unit) {
+	case UNIT_MESSAGES:
+		return "messages/s";
+	case UNIT_BYTES:
+		return "bytes/s";
+	case UNIT_COUNT:
+		return "times";
+	default:
+		return "ns";
+	}
+}
+
+static void goal_text(const struct bench_row *row, char *text, size_t bytes)
+{
+	if (row->goal == GOAL_NONE)
+		snprintf(text, bytes, "-");
+	else
+		snprintf(text, bytes, "%s %.*f",
+			 row->goal == GOAL_MOST ? "<=" : ">=", row->reference_name != NULL ? 2 : 0,
+			 row->bound);
+}
+
+static const char *verdict(const struct bench_row *row)
+{
+	if (row->error != NULL)
+		return "FAILED";
+	if (row->goal == GOAL_NONE)
+		return "";
+	return bench_row_met(row) ? "met" : "NOT MET";
+}
+
+void bench_report_head(const struct bench_machine *machine)
+{
+	printf("%s, %d processors (measured on %d and %d), %s\n", machine->processor,
+	       machine->processors, machine->cores[0], machine->cores[1], machine->kernel);
+	printf("%u process starts a figure, %u repeats each; medians; spread over the starts\n\n",
+	       machine->starts, machine->repeats);
+	printf("%-40s %11s  %-18s %11s  %6s  %-13s %-8s\n", "", "figure", "reference", "", "ratio",
+	       "spread", "goal");
+	fflush(stdout);
+}
+
+void bench_report_row(const struct bench_row *row)
+{
+	char value[24];
+	char reference[24];
+	char spread[48];
+	char goal[24];
+
+	goal_text(row, goal, sizeof goal);
+	if (row->error != NULL) {
+		printf("%-40s FAILED: %s\n", row->title, row->error);
+	} else if (row->reference_name != NULL) {
+		snprintf(spread, sizeof spread, "%.2f..%.2f", row->low, row->high);
+		printf("%-40s %11s  %-18s %11s  %6.3f  %-13s %-8s %s\n", row->title,
+		       value_text(row->value, row->unit, value, sizeof value), row->reference_name,
+		       value_text(row->reference, row->unit, reference, sizeof reference),
+		       row->ratio, spread, goal, verdict(row));
+	} else {
+		char low[24];
+		char high[24];
+
+		snprintf(spread, sizeof spread, "%s..%s",
+			 value_text(row->low, row->unit, low, sizeof low),
+			 value_text(row->high, row->unit, high, sizeof high));
+		printf("%-40s %11s  %-18s %11s  %6s  %-13s %-8s %s\n", row->title,
+		       value_text(row->value, row->unit, value, sizeof value), "", "", "",
+		       row->low < row->high ? spread : "", goal, verdict(row));
+	}
+	fflush(stdout);
+}
+
+void bench_report_foot(const struct bench_machine *machine, const struct bench_row *rows,
+		       size_t count)
+{
+	size_t goals = 0;
+	size_t met = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].goal == GOAL_NONE && rows[i].error == NULL)
+			continue;
+		goals++;
+		met += bench_row_met(&rows[i]);
+	}
+	printf("\n%zu of %zu goals met. Took %.0f s; processors %.0f%% busy just before; "
+	       "%.2f%% stolen by the hypervisor meanwhile.\n",
+	       met, goals, machine->took_s, machine->busy * 100.0, machine->stolen * 100.0);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+/* All our texts are plain ASCII; a processor's name may be anything. */
+static void json_string(const char *text)
+{
+	putchar('"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			putchar('\\');
+		if ((unsigned char)*text >= ' ')
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void json_row(const struct bench_row *row)
+{
+	printf("{\"name\":\"%s\",\"title\":\"%s\",\"unit\":\"%s\"", row->name, row->title,
+	       unit_name(row->unit));
+	if (row->error != NULL) {
+		printf(",\"error\":");
+		json_string(row->error);
+	} else {
+		printf(",\"value\":%.6g", row->value);
+		if (row->reference_name != NULL)
+			printf(",\"reference\":\"%s\",\"reference_value\":%.6g,\"ratio\":%.4f",
+			       row->reference_name, row->reference, row->ratio);
+		printf(",\"spread\":[%.6g,%.6g]", row->low, row->high);
+	}
+	if (row->goal != GOAL_NONE)
+		printf(",\"goal\":\"%s\",\"bound\":%.4g,\"met\":%s",
+		       row->goal == GOAL_MOST ? "at most" : "at least", row->bound,
+		       bench_row_met(row) ? "true" : "false");
+	putchar('}');
+}
+
+void bench_report_json(const struct bench_machine *machine, const struct bench_row *rows,
+		       size_t count)
+{
+	printf("{\"machine\":{\"processor\":");
+	json_string(machine->processor);
+	printf(",\"processors\":%d,\"measured_on\":[%d,%d],\"kernel\":", machine->processors,
+	       machine->cores[0], machine->cores[1]);
+	json_string(machine->kernel);
+	printf(",\"busy_before\":%.4f,\"stolen\":%.5f},\"starts\":%u,\"repeats\":%u,"
+	       "\"seconds\":%.1f,\"figures\":[",
+	       machine->busy, machine->stolen, machine->starts, machine->repeats, machine->took_s);
+	for (size_t i = 0; i < count; i++) {
+		printf("%s\n", i > 0 ? "," : "");
+		json_row(&rows[i]);
+	}
+	printf("\n]}\n");
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was measured, as a table for people or as JSON for programs. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum bench_unit { UNIT_NS, UNIT_US, UNIT_MESSAGES, UNIT_BYTES, UNIT_COUNT };
+enum bench_goal { GOAL_NONE, GOAL_MOST, GOAL_LEAST };
+
+/*
+ * One line. Values are in the unit's base: ns, messages/s, bytes/s. A figure without a reference
+ * (reference_name NULL) has its goal, if any, on the value itself, and its spread too.
+ */
+struct bench_row {
+	const char *name;
+	const char *title;
+	const char *reference_name;
+	enum bench_unit unit;
+	enum bench_goal goal;
+	double bound;
+	double value;
+	double reference;
+	double ratio;
+	double low; /* spread: smallest and largest over the process starts */
+	double high;
+	const char *error; /* NULL, or why there is nothing */
+};
+
+/* The machine, and what else happened on it while we measured. */
+struct bench_machine {
+	char processor[96];
+	char kernel[144];
+	int processors;
+	int cores[2];
+	uint32_t starts;
+	uint32_t repeats;
+	double took_s;
+	double busy;   /* share of all processors' time that was not idle, before we began */
+	double stolen; /* share that the hypervisor kept while we measured */
+};
+
+void bench_machine_begin(struct bench_machine *machine);
+void bench_machine_end(struct bench_machine *machine);
+
+bool bench_row_met(const struct bench_row *row);
+void bench_report_head(const struct bench_machine *machine);
+void bench_report_row(const struct bench_row *row);
+void bench_report_foot(const struct bench_machine *machine, const struct bench_row *rows,
+		       size_t count);
+void bench_report_json(const struct bench_machine *machine, const struct bench_row *rows,
+		       size_t count);
+
+#endif

@@ -8,13 +8,12 @@
 
 static _Thread_local char detail[512];
 
-int error_fail(int err, const char *format, ...)
+void error_set(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
-	return -err;
 }
 
 const char *error_size(unsigned long long bytes, struct size_text *text)

@@ -5,12 +5,14 @@
 
 #include <shoal/error.h>
 
+/* Sets this thread's detail sentence. Text longer than the buffer is cut. */
+__attribute__((format(printf, 1, 2))) void error_set(const char *format, ...);
+
 /*
- * Sets this thread's detail sentence and returns -err, so that a failure is one line:
- *     return error_fail(ENOSPC, "...: %s", ...);
- * `err` is positive. Text longer than the buffer is cut.
+ * A failure in one line: return error_fail(ENOSPC, "...: %s", ...). `err` is positive. A macro, so
+ * that compilers and analyzers see that the result is negative.
  */
-__attribute__((format(printf, 2, 3))) int error_fail(int err, const char *format, ...);
+#define error_fail(err, ...) (error_set(__VA_ARGS__), -(err))
 
 /* 12.3 KiB, 4 MiB: for sentences. Returns `text`. */
 struct size_text {

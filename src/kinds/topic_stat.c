@@ -20,8 +20,9 @@ static int open_snapshot(struct snapshot *snapshot, struct topic_map *map, const
 		return error_fail(EINVAL, "flags 0x%x have no meaning here",
 				  flags & ~SHOAL_FOREIGN);
 	int r = segment_name_parse(name, &parsed);
-	if (r == 0)
-		r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, body_bytes);
+	if (r < 0)
+		return r;
+	r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, body_bytes);
 	if (r < 0)
 		return r;
 	if (snapshot->segment.fixed.kind != TOPIC_KIND)

@@ -133,17 +133,19 @@ static inline void lane_commit(struct lane_writer *writer, uint64_t length)
 	atomic_store_explicit(&control->position, position + 1, memory_order_release);
 }
 
+/* A word of the user's bytes: anywhere, and of any type. */
+struct unaligned_word {
+	uint64_t word;
+} __attribute__((packed, may_alias));
+
 /* Relaxed atomic words: a lossy reader may be looking. `to` has room for whole words. */
 static inline void lane_copy_in(_Atomic uint64_t *to, const void *from, uint64_t bytes)
 {
-	const uint8_t *p = from;
-	uint64_t word;
-	for (; bytes >= 8; bytes -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		atomic_store_explicit(to++, word, memory_order_relaxed);
-	}
+	const struct unaligned_word *p = from;
+	for (; bytes >= 8; bytes -= 8)
+		atomic_store_explicit(to++, (p++)->word, memory_order_relaxed);
 	if (bytes) {
-		word = 0;
+		uint64_t word = 0;
 		memcpy(&word, p, bytes);
 		atomic_store_explicit(to, word, memory_order_relaxed);
 	}

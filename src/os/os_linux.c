@@ -319,7 +319,7 @@ static int hex_digit(char c)
 
 static int os_boot_id(uint8_t id[16])
 {
-	char text[64];
+	char text[64] = "";
 	memset(id, 0, 16);
 	int r = read_text("/proc/sys/kernel/random/boot_id", text, sizeof(text));
 	if (r < 0)

@@ -23,7 +23,7 @@ void registry_drop(struct snapshot *snapshot);
 
 /* Fills what is common to all kinds; `kind_name` by id. */
 void registry_describe(struct snapshot *snapshot, const char *name, const struct kind *const *kinds,
-		       struct shoal_object *ret);
+		       struct shoal_object *object);
 
 /* The state of a seat that is taken: alive, stopped or dead. */
 enum shoal_health registry_seat_health(struct snapshot *snapshot, uint32_t number);

@@ -46,8 +46,10 @@ void handle_close(struct handle *handle, size_t bytes)
 	os->unmap(handle, bytes);
 }
 
-int handle_fail(struct handle *handle, size_t bytes, int error)
+int handle_fail(struct handle *handle, size_t bytes, int made, int error)
 {
+	if (made)
+		handle->object.segment.fixed.flags &= ~(uint64_t)SEGMENT_KEEP;
 	handle_close(handle, bytes);
 	return error;
 }

@@ -23,8 +23,9 @@ int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned fl
 		unsigned allowed, uint32_t role, const struct shoal_topic_options *given);
 /* Leaves the object and frees the handle; in a forked child it only frees. */
 void handle_close(struct handle *handle, size_t bytes);
-/* Leaves nothing behind after a failed open, and returns `error`. */
-int handle_fail(struct handle *handle, size_t bytes, int error);
+/* Leaves nothing behind after a failed open, not even a topic that was `made` for it and is to be
+ * kept. Returns `error`. */
+int handle_fail(struct handle *handle, size_t bytes, int made, int error);
 
 /* Why a handle that is not live can't be used. Sets the detail. */
 int handle_refuse(const struct handle *handle);

@@ -65,7 +65,7 @@ int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 	if (r == 0)
 		r = open_writer(pub, flags);
 	if (r < 0)
-		return handle_fail(handle, sizeof(*pub), r);
+		return handle_fail(handle, sizeof(*pub), made, r);
 	*ret_pub = pub;
 	return made;
 }

@@ -116,14 +116,14 @@ int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 	sub->buffer.grow = grow_buffer;
 	int r = os->map_private(readers_bytes(sub), false, &readers);
 	if (r < 0)
-		return handle_fail(handle, sizeof(*sub), error_fail(ENOMEM, "no memory"));
+		return handle_fail(handle, sizeof(*sub), made, error_fail(ENOMEM, "no memory"));
 	sub->readers = readers;
 	/* Before the entry: a lane that gets ready later changes the epoch again. */
 	sub->epoch = atomic_load(&handle->map.body->shared.epoch);
 	r = take_entry(sub, flags);
 	if (r < 0) {
 		os->unmap(readers, readers_bytes(sub));
-		return handle_fail(handle, sizeof(*sub), r);
+		return handle_fail(handle, sizeof(*sub), made, r);
 	}
 	open_readers(sub);
 	find_ready_lanes(sub);
@@ -391,8 +391,10 @@ static inline void copy_message(uint8_t *to, uint64_t room, const struct lane_me
 			memcpy(to, message->data, message->bytes);
 		return;
 	}
-	for (uint64_t i = 0; i < words; i += 8)
-		memcpy(to + i, message->data + i, 8);
+	struct unaligned_word *to_words = (void *)to;
+	const struct unaligned_word *from = (const void *)message->data;
+	for (uint64_t i = 0; i < words / 8; i++)
+		to_words[i] = from[i];
 }
 
 int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t count, void *buffer,

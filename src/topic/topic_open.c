@@ -101,8 +101,9 @@ int topic_open(struct object *object, struct topic_map *map, const char *name, u
 	struct segment_name parsed;
 	struct topic_geometry geometry;
 	int r = segment_name_parse(name, &parsed);
-	if (r == 0)
-		r = topic_geometry(options, &geometry);
+	if (r < 0)
+		return r;
+	r = topic_geometry(options, &geometry);
 	if (r < 0)
 		return r;
 	topic_sizes(map, &geometry);

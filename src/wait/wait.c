@@ -66,13 +66,23 @@ static int sleep_once(const struct wait *wait, int64_t left)
 	return wait->look(wait->context);
 }
 
+/* Who only tries must not be refused for ever for the sake of somebody dead. */
+static int try_again(const struct wait *wait)
+{
+	if (!wait->unsettled || !wait->unsettled(wait->context))
+		return -EAGAIN;
+	wait->ask_kernel(wait->context);
+	int r = wait->look(wait->context);
+	return r < 0 ? r : r == 0 ? -EAGAIN : 0;
+}
+
 int wait_until(const struct wait *wait)
 {
 	int r = wait->look(wait->context);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (wait->timeout_ns == 0)
-		return -EAGAIN;
+		return try_again(wait);
 	int64_t now = os->now_ns();
 	/* A timeout beyond the clock's end is for ever. */
 	int64_t deadline = wait->timeout_ns < 0 || wait->timeout_ns > INT64_MAX - now
@@ -83,8 +93,10 @@ int wait_until(const struct wait *wait)
 		int64_t left = -1;
 		if (deadline >= 0) {
 			left = deadline - os->now_ns();
-			if (left <= 0)
-				return -ETIMEDOUT;
+			if (left <= 0) {
+				r = try_again(wait);
+				return r == -EAGAIN ? -ETIMEDOUT : r;
+			}
 		}
 		r = sleep_once(wait, left);
 	}

@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ const char *error_size(unsigned long long bytes, struct size_text *text)
 {
 	static const char units[][4] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	size_t unit = 0;
-	unsigned long long scaled = bytes * 10;
+	unsigned long long scaled = bytes < ULLONG_MAX / 16 ? bytes * 10 : ULLONG_MAX / 2;
 	while (scaled >= 10240 && unit + 1 < sizeof(units) / sizeof(units[0])) {
 		scaled = (scaled + 1023) / 1024; /* rounded up: "needs 1.1 MiB" must be enough */
 		unit++;

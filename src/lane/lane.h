@@ -29,6 +29,8 @@
  * it: the message is there once; `position` and `begun` may trail, and repair moves them up.
  * A death in 2 to 4 leaves `oldest` too high by up to what was wanted: newcomers find less,
  * nobody loses what it relies on, since the next publisher raises for itself before it overwrites.
+ * That one attains from further back, but never announces less than it found: bytes before that
+ * may be gone.
  */
 #ifndef SHOAL_LANE_LANE_H
 #define SHOAL_LANE_LANE_H
@@ -80,6 +82,7 @@ struct lane_writer {
 	uint64_t position; /* of the next message */
 	uint64_t oldest;   /* what was attained: everything before it may be overwritten */
 	uint64_t limit;    /* oldest + slots: may write before it without looking */
+	uint64_t floor;    /* what the last owner had announced */
 	_Atomic uint32_t *wake;
 	bool fences_itself;
 	bool woke; /* a commit took the slow path: look at the lifetime */

@@ -19,6 +19,18 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return position_distance(a, b) < 0 ? a : b;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return position_distance(a, b) > 0 ? a : b;
+}
+
+/* Never below what the last owner had announced: it may have overwritten up to there. */
+static void announce(struct lane_writer *writer, uint64_t oldest)
+{
+	atomic_store_explicit(&writer->map.control->oldest, later(oldest, writer->floor),
+			      memory_order_relaxed);
+}
+
 static void attain(struct lane_writer *writer, uint64_t oldest)
 {
 	writer->oldest = oldest;
@@ -31,11 +43,10 @@ static void attain(struct lane_writer *writer, uint64_t oldest)
  */
 static bool raise_oldest(struct lane_writer *writer, uint64_t needed, uint64_t wish)
 {
-	_Atomic uint64_t *oldest = &writer->map.control->oldest;
 	uint64_t to = earlier(wish, minimum(writer));
 	if (position_distance(to, writer->oldest) <= 0)
 		return position_distance(writer->oldest, needed) >= 0;
-	atomic_store_explicit(oldest, to, memory_order_relaxed);
+	announce(writer, to);
 	/* Pairs with the newcomer's fence, and with the lossy reader's acquire fence. */
 	atomic_thread_fence(memory_order_seq_cst);
 	uint64_t again = minimum(writer);
@@ -43,7 +54,7 @@ static bool raise_oldest(struct lane_writer *writer, uint64_t needed, uint64_t w
 		again = writer->oldest; /* a newcomer that has not looked twice yet */
 	if (position_distance(again, to) < 0) {
 		to = again;
-		atomic_store_explicit(oldest, to, memory_order_relaxed);
+		announce(writer, to);
 	}
 	attain(writer, to);
 	return position_distance(to, needed) >= 0;
@@ -198,7 +209,8 @@ static int recover_extents(struct lane_writer *writer)
 		if ((word & 0xffff) != LANE_OUTSIDE || !lane_word_is(word, position))
 			continue;
 		uint64_t start = atomic_load_explicit(&slot->data[0], memory_order_relaxed);
-		if (lane_locate(map, slot, word, &message) < 0)
+		/* Far beyond what was ever written: a stranger's; numbers must not run out. */
+		if (lane_locate(map, slot, word, &message) < 0 || start >> 61 != 0)
 			continue;
 		int r = open_extents(writer);
 		if (r < 0)
@@ -224,6 +236,10 @@ int lane_writer_open(struct lane_writer *writer, const struct lane_map *map,
 	uint64_t oldest = writer->position < map->slot_count ? 0
 							     : writer->position - map->slot_count;
 	attain(writer, oldest);
+	writer->floor = atomic_load(&map->control->oldest);
+	if (writer->position - writer->floor > writer->position - oldest)
+		writer->floor = writer->position; /* nonsense: promise nothing */
+	announce(writer, oldest);
 	return recover_extents(writer);
 }
 

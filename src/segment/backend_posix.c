@@ -34,15 +34,15 @@ static int check_part(const char *part, size_t length)
 {
 	if (length == 0)
 		return error_fail(EINVAL, "empty name or group: %s", rules);
-	if (length > SEGMENT_NAME_PART)
-		return error_fail(ENAMETOOLONG, "'%.20s...' has %zu bytes: %s", part, length,
-				  rules);
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)part[i];
 		if (!is_name_character(part[i]))
 			return error_fail(EINVAL, "byte 0x%02x can't stand in a name: %s", c,
 					  rules);
 	}
+	if (length > SEGMENT_NAME_PART)
+		return error_fail(ENAMETOOLONG, "'%.20s...' has %zu bytes: %s", part, length,
+				  rules);
 	if (part[0] == '.')
 		return error_fail(EINVAL, "'%.*s' starts with '.': %s", (int)length, part, rules);
 	return 0;

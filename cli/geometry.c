@@ -13,7 +13,7 @@ const struct option geometry_options[] = {
      "room in a lane for messages too large for a slot, and so the largest one "
      "(default 2M)"},
     {OPTION_SIZE, 0, "message", &geometry.message, "SIZE",
-     "size of a usual message; slots or payload are made to fit"},
+     "size of a usual message; slots and payload are made to fit"},
     {OPTION_U32, 0, "lanes", &geometry.lanes, "N", "publishers at a time (default 8)"},
     {OPTION_U32, 0, "subscribers", &geometry.subscribers, "N",
      "subscribers at a time (default 256)"},
@@ -47,7 +47,7 @@ void geometry_text(const struct shoal_topic_stat *stat, char *buffer, size_t siz
 	format_count(stat->slots, slots, sizeof slots);
 	format_size(stat->payload_bytes, payload, sizeof payload);
 	snprintf(buffer, size,
-		 "%u lane%s of %s slots with %u bytes in place and a payload area of %s, "
+		 "%u lane%s of %s slots (%u bytes in place) with a payload area of %s each, "
 		 "%u subscribers",
 		 stat->lane_count, stat->lane_count == 1 ? "" : "s", slots, stat->inline_bytes,
 		 payload, stat->subscribers_max);

@@ -61,6 +61,26 @@ static const char *without_scheme(const char *name)
 	return strncmp(name, "posix:", 6) == 0 ? name + 6 : name;
 }
 
+/* Nothing has that name. Could anything? 0, or what the library says against it. */
+static int check_name(const char *argument)
+{
+	char name[sizeof((struct shoal_object *)0)->name];
+	struct shoal_topic_stat *stat;
+	size_t length = strlen(argument);
+	int r;
+
+	/* A group is written with a '/' at its end, too. */
+	if (length > 1 && argument[length - 1] == '/')
+		length--;
+	if (length >= sizeof name)
+		return shoal_topic_stat(argument, 0, &stat);
+	snprintf(name, sizeof name, "%.*s", (int)length, argument);
+	r = shoal_topic_stat(name, 0, &stat);
+	if (r == 0)
+		shoal_topic_stat_free(stat);
+	return r == -EINVAL || r == -ENAMETOOLONG ? r : 0;
+}
+
 int targets_add(struct targets *targets, const char *argument, unsigned flags)
 {
 	struct shoal_object *objects;
@@ -84,7 +104,7 @@ int targets_add(struct targets *targets, const char *argument, unsigned flags)
 	for (size_t i = 0; !exact && i < count && r == 0; i++)
 		r = add(targets, objects[i].name, &objects[i]);
 	shoal_list_free(objects);
-	return r;
+	return count == 0 ? check_name(argument) : r;
 }
 
 int targets_add_prefix(struct targets *targets, const char *prefix)
@@ -98,7 +118,7 @@ int targets_add_prefix(struct targets *targets, const char *prefix)
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add(targets, objects[i].name, &objects[i]);
 	shoal_list_free(objects);
-	return r;
+	return prefix && prefix[0] && count == 0 ? check_name(prefix) : r;
 }
 
 static json_t *owner_text(uint32_t uid)

@@ -15,13 +15,20 @@ const struct option remove_options[] = {
 };
 
 static const struct column columns[] = {
-    {"name", COLUMN_TEXT, true, NULL},          {"kind", COLUMN_TEXT, false, NULL},
-    {"health", COLUMN_HEALTH, true, NULL},      {"seats_taken", COLUMN_NUMBER, false, "SEATS"},
-    {"seats_alive", COLUMN_NUMBER, true, NULL}, {"seats_max", COLUMN_NUMBER, false, NULL},
-    {"size", COLUMN_SIZE, false, NULL},         {"used", COLUMN_SIZE, true, NULL},
-    {"owner", COLUMN_TEXT, false, NULL},        {"uid", COLUMN_NUMBER, false, NULL},
-    {"mode", COLUMN_TEXT, false, NULL},         {"created_ns", COLUMN_TIME, false, NULL},
-    {"problem", COLUMN_TEXT, false, NULL},      {"result", COLUMN_TEXT, true, NULL},
+    {"name", COLUMN_TEXT, true, NULL},
+    {"kind", COLUMN_TEXT, false, NULL},
+    {"health", COLUMN_HEALTH, true, NULL},
+    {"seats_taken", COLUMN_NUMBER, false, "SEATS"},
+    {"seats_alive", COLUMN_NUMBER, true, "ALIVE"},
+    {"seats_max", COLUMN_NUMBER, false, NULL},
+    {"size", COLUMN_SIZE, false, NULL},
+    {"used", COLUMN_SIZE, true, NULL},
+    {"owner", COLUMN_TEXT, false, NULL},
+    {"uid", COLUMN_NUMBER, false, NULL},
+    {"mode", COLUMN_TEXT, false, NULL},
+    {"created_ns", COLUMN_TIME, false, NULL},
+    {"problem", COLUMN_TEXT, false, NULL},
+    {"result", COLUMN_TEXT, true, NULL},
 };
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 

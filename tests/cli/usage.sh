@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Wrong calls: exit code 2, a sentence on stderr that helps, nothing on stdout, nothing made.
+. "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
+
+# refused TEXT ARGUMENT...: that call is refused with that text.
+refused() {
+	local text=$1
+	shift
+	exits 2 "$SHOAL_BIN" "$@" </dev/null
+	has err "$text"
+	equal "$(cat out)" "" "stdout of $*"
+}
+
+exits 2 "$SHOAL_BIN"
+has err "Usage: shoal VERB"
+refused "did you mean 'pub'" pbu x
+refused "did you mean 'sub'" subscribe x
+refused "did you mean 'stat'" stats x
+refused "no verb 'frobnicate'" frobnicate
+refused "no option '--frob'" --frob
+refused "pub needs NAME" pub
+refused "sub takes NAME" sub a b
+refused "unknown option" pub x --frob
+refused "missing argument" pub x --rate
+refused "line|none|u32" pub x --frame xml
+refused "greater than 0" pub x --rate 0
+refused "whole number" pub x --count 1.5
+refused "at least 1" pub x --count 0
+refused "at least 1" sub x --count 0
+refused "--frame none" pub x --size 100
+refused "K, M, G or T" pub x --frame none --size 12Q
+refused "octal" create x --mode 0888
+refused "octal" create x --mode 01777
+refused "seconds" sub x --timeout soon
+refused "oldest|now" sub x --from tomorrow
+refused "exclude each other" sub x --json --frame u32
+refused "the columns are name,kind" ls -o nam
+refused "the columns are topic,seat" stat x -o nam
+refused "slots" create x --slots 1000
+
+long=$(head -c 64 /dev/zero | tr '\0' a)
+for name in ../x /x x/ a/b/c .x a/.x '' "$long" 'a b' $'a\nb' 'a:b' 'http:x'; do
+	exits 2 "$SHOAL_BIN" create "$name" </dev/null
+	[ -s err ] || bad "no word about the name '$name'"
+	[ "$(wc -l <err)" -eq 1 ] || bad "more than a line about the name '$name'"
+done
+exits 2 "$SHOAL_BIN" pub ../x </dev/null
+exits 2 "$SHOAL_BIN" sub ../x
+exits 2 "$SHOAL_BIN" rm ../x
+exits 2 "$SHOAL_BIN" stat ../x
+exits 2 "$SHOAL_BIN" ls ../x
+
+exits 0 "$SHOAL_BIN" --version
+has out "shoal "
+has out "layout"
+exits 0 "$SHOAL_BIN" --help
+has out "Usage: shoal VERB"
+exits 0 "$SHOAL_BIN" help
+exits 2 "$SHOAL_BIN" help frob
+for verb in pub sub ls stat create rm gc; do
+	exits 0 "$SHOAL_BIN" $verb --help
+	has out "Usage: shoal $verb"
+	cp out help
+	exits 0 "$SHOAL_BIN" help $verb
+	same out help
+done
+
+echo "- an output that is full is a failure"
+if [ -w /dev/full ]; then
+	timeout 20 "$SHOAL_BIN" ls --json >/dev/full 2>err
+	equal $? 3 "ls to /dev/full"
+	has err "No space left"
+	echo x | timeout 20 "$SHOAL_BIN" pub k --keep 2>err
+	timeout 20 "$SHOAL_BIN" sub k >/dev/full 2>err
+	equal $? 3 "sub to /dev/full"
+	exits 0 "$SHOAL_BIN" rm k --yes
+fi
+
+finish

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Killed at every instruction.
+ *
+ * A process that writes shared memory (the victim) is single-stepped through one operation. After
+ * each instruction its region is compared with how it was; at every change the region is copied,
+ * and on the copy everybody but the bystanders is dead. Then survivors go to work on copies of the
+ * copy, and must find all that was committed, once and whole, and nothing else:
+ *
+ *   check.c     audit, repair, audit; those who were there before read on; publishers go on
+ *   joiner.c    newcomers come through the public functions, and the last one to go leaves nothing
+ *   world.c     the kernel for them: an os table whose only file is the copy, whose locks are held
+ *               by bystanders alone
+ *   step.c      ptrace
+ *   run.c       one operation: world, victim, steps, report; also killed for real
+ *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
+ *   ops_*.c     the tables. To add an operation, add a row.
+ *
+ * The victim is a fork of this program, so text, stack and libraries lie at the same addresses in
+ * both. Both are pinned to one core: then a step costs some 5 to 20 microseconds.
+ */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include "topic/handle.h"
+
+#include <shoal/shoal.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Small, so that every ring goes round within a few messages. */
+enum { SLOTS = 8, LANES = 2, SUBSCRIBERS = 4, PAYLOAD = 4096, INLINE = 56 };
+enum { REGION_MAX = 32768, SEATS_MAX = 64, BATCH = 5 };
+
+/* How long message p of a lane is. */
+enum shape {
+	SMALL, /* 0 to 56 bytes, in the slot */
+	LARGE, /* 500 to 800, outside: six of them fill the payload area */
+	MIXED,
+};
+
+size_t message_bytes(enum shape shape, uint64_t position);
+/* Fills in message `position` of `lane` and returns its length. */
+size_t message_fill(void *to, enum shape shape, uint32_t lane, uint64_t position);
+bool message_is(const void *data, size_t bytes, enum shape shape, uint32_t lane, uint64_t position);
+
+/* Seen by the harness and by the victim. */
+struct share {
+	uint64_t base; /* where the victim mapped the region; 0: not before the operation */
+	uint32_t lane; /* the victim's; UINT32_MAX: none */
+	uint32_t entry;
+	int64_t result;
+	struct shoal_view views[BATCH];
+	uint8_t buffer[8192];
+};
+
+enum op_flags {
+	OP_KEEP = 1,      /* the object is made to stay */
+	OP_REAL = 2,      /* also killed for real at every change */
+	OP_SLEEPER = 4,   /* a subscriber sleeps on the wake line when it begins */
+	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
+	OP_NO_WORLD = 16, /* there is no object before it */
+	OP_GOES = 32,     /* there is no object after it */
+	OP_WRONG = 64,    /* wrong on purpose: must be found out */
+	OP_SKEWED = 128,  /* its repairs are pure only: it is about kernel state too */
+};
+
+struct stage;
+
+struct op {
+	const char *name;
+	enum shape shape;
+	unsigned flags;
+	/* In the harness: makes the topic and the bystanders. */
+	void (*world)(struct stage *stage);
+	/* In the victim: all that comes before the operation. */
+	void (*prepare)(struct stage *stage);
+	/* In the harness, when the victim is about to begin. */
+	void (*ready)(struct stage *stage);
+	/* In the victim: the operation. */
+	int64_t (*run)(struct stage *stage);
+	int64_t expect;    /* what it returns */
+	uint32_t messages; /* that it adds to its lane */
+	/* More that must hold in every state; `last`: it is over. */
+	void (*check)(struct stage *stage, const struct topic_map *map, bool last);
+};
+
+struct group {
+	const char *name;
+	const struct op *ops;
+	size_t count;
+};
+extern const struct group publish_group, batch_group, receive_group, join_group, leave_group,
+    repair_group, wrong_group;
+
+/* What is known of the operation under test. */
+struct stage {
+	const struct op *op;
+	struct share *share;
+	char name[64];
+	char path[256];
+	/* bystanders, in the harness */
+	shoal_pub *other_pub;
+	shoal_sub *other_sub;
+	shoal_sub *other_lossy;
+	/* the victim's, in its process */
+	shoal_pub *pub;
+	shoal_sub *sub;
+	struct shoal_loan loan;
+	struct shoal_view view;
+	/* the region, as the harness sees it */
+	int fd;
+	struct region real;
+	bool named;
+	uint8_t *seen; /* how it was last */
+	/* the model */
+	bool living[SEATS_MAX];
+	uint64_t committed[LANES]; /* before the operation */
+	uint64_t end[LANES];       /* the most that was seen of it */
+	uint32_t wake_word;        /* OP_SLEEPER: what the sleeper sleeps on */
+	bool woken, gate_woken[LANES];
+	/* where we are, and what came out */
+	pid_t pid;
+	uint64_t steps, states, violations;
+	uint64_t rip;
+	bool last;
+	bool quiet; /* count violations, don't print them */
+};
+
+/* ---- helpers of the tables (ops.c) ------------------------------------------------------- */
+
+extern const struct shoal_topic_options small_topic;
+/* Ends the program: the test itself is broken. */
+_Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Publishes `count` messages that look as they should. */
+void publish_some(struct stage *stage, shoal_pub *pub, unsigned count);
+void receive_some(shoal_sub *sub, unsigned count);
+shoal_pub *open_pub(struct stage *stage, unsigned flags);
+shoal_sub *open_sub(struct stage *stage, unsigned flags);
+/* Tells the harness where the victim's handle lies. */
+void share_pub(struct stage *stage);
+void share_sub(struct stage *stage);
+struct handle *handle_of(void *handle);
+uint32_t entry_of(const shoal_sub *sub);
+
+/* ---- step.c ------------------------------------------------------------------------------ */
+
+/* Where a state was reached: the address of the next instruction, and how often that was passed
+ * before. */
+struct place {
+	uint64_t rip;
+	uint64_t passes;
+};
+
+/* Starts the victim and lets it run until it is about to begin. */
+void victim_start(struct stage *stage);
+/* One instruction. False: the operation is over. */
+bool victim_step(struct stage *stage);
+/* Runs on, to the end of the operation or to a place. False: it did not get there. */
+bool victim_finish(struct stage *stage);
+bool victim_run_to(struct stage *stage, struct place place);
+/* SIGKILL, and reaps it. */
+void victim_kill(struct stage *stage);
+/* Can this machine and sandbox do that at all? Else says why not. */
+bool can_step(void);
+
+/* ---- world.c ----------------------------------------------------------------------------- */
+
+/* Survivors see `region` under stage->path as long as world_named(); seats in `living` are held. */
+void world_begin(const struct region *region, const char *path, bool named, const bool *living);
+void world_kill_all(void);
+bool world_named(void);
+/* Back to the real kernel. Returns how many descriptors and locks were left. */
+int world_end(void);
+
+/* ---- check.c, joiner.c ------------------------------------------------------------------- */
+
+void violate(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Everything that must hold if the victim died now. */
+void check_state(struct stage *stage);
+void check_joiners(struct stage *stage, const uint8_t *image);
+/* A private copy of an image of the region; there are a few of them, by number. */
+struct region copy_region(const struct stage *stage, unsigned number, const uint8_t *image);
+
+/* ---- run.c, arrive.c --------------------------------------------------------------------- */
+
+/* Makes the world and a victim that is about to begin; ends both. */
+void stage_begin(struct stage *stage, const struct op *op);
+void stage_end(struct stage *stage);
+bool stage_changed(struct stage *stage);
+
+struct totals {
+	uint64_t operations, steps, states, violations;
+};
+void run_op(const struct op *op, struct totals *totals);
+void run_real(const struct op *op, struct totals *totals);
+void run_arrivals(struct totals *totals);
+
+#endif

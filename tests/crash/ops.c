@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tables of operations have in common: messages that can be recognised, and handles. */
+#include "crash.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct shoal_topic_options small_topic = {
+    .size = sizeof(struct shoal_topic_options),
+    .message_bytes = 48,
+    .payload_bytes = PAYLOAD,
+    .slots = SLOTS,
+    .lanes = LANES,
+    .subscribers = SUBSCRIBERS,
+    .spin_ns = SHOAL_SPIN_NEVER,
+};
+
+void give_up(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	printf("the test is broken: ");
+	vprintf(format, arguments);
+	printf(" (%s)\n", shoal_error_detail());
+	va_end(arguments);
+	fflush(stdout);
+	exit(1);
+}
+
+size_t message_bytes(enum shape shape, uint64_t position)
+{
+	bool large = shape == LARGE || (shape == MIXED && position % 3 == 1);
+	return large ? 500 + 100 * (position % 4) : position * 13 % (INLINE + 1);
+}
+
+static uint8_t message_byte(uint32_t lane, uint64_t position, size_t i)
+{
+	return (uint8_t)(position * 37 + lane * 101 + i * 7 + i / 251 + 1);
+}
+
+size_t message_fill(void *to, enum shape shape, uint32_t lane, uint64_t position)
+{
+	uint8_t *bytes = to;
+	size_t n = message_bytes(shape, position);
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = message_byte(lane, position, i);
+	return n;
+}
+
+bool message_is(const void *data, size_t bytes, enum shape shape, uint32_t lane, uint64_t position)
+{
+	const uint8_t *p = data;
+	if (bytes != message_bytes(shape, position))
+		return false;
+	for (size_t i = 0; i < bytes; i++)
+		if (p[i] != message_byte(lane, position, i))
+			return false;
+	return true;
+}
+
+void publish_some(struct stage *stage, shoal_pub *pub, unsigned count)
+{
+	uint8_t buffer[1024];
+	for (unsigned i = 0; i < count; i++) {
+		size_t n = message_fill(buffer, stage->op->shape, shoal_pub_lane(pub),
+					shoal_pub_sequence(pub));
+		int r = shoal_pub_publish(pub, buffer, n, 0);
+		if (r < 0)
+			give_up("%s: publish %u of %u: %d", stage->op->name, i, count, r);
+	}
+}
+
+void receive_some(shoal_sub *sub, unsigned count)
+{
+	uint8_t buffer[1024];
+	for (unsigned i = 0; i < count; i++) {
+		int r = shoal_sub_receive(sub, buffer, sizeof(buffer), 0, NULL);
+		if (r < 0)
+			give_up("receive %u of %u: %d", i, count, r);
+	}
+}
+
+shoal_pub *open_pub(struct stage *stage, unsigned flags)
+{
+	shoal_pub *pub;
+	unsigned keep = stage->op->flags & OP_KEEP ? SHOAL_KEEP : 0;
+	int r = shoal_pub_open(&pub, stage->name, flags | keep | SHOAL_CREATE, &small_topic);
+	if (r < 0)
+		give_up("%s: pub_open: %d", stage->op->name, r);
+	return pub;
+}
+
+shoal_sub *open_sub(struct stage *stage, unsigned flags)
+{
+	shoal_sub *sub;
+	unsigned keep = stage->op->flags & OP_KEEP ? SHOAL_KEEP : 0;
+	int r = shoal_sub_open(&sub, stage->name, flags | keep | SHOAL_CREATE, &small_topic);
+	if (r < 0)
+		give_up("%s: sub_open: %d", stage->op->name, r);
+	return sub;
+}
+
+struct handle *handle_of(void *handle)
+{
+	return handle; /* both kinds of handles begin with it */
+}
+
+uint32_t entry_of(const shoal_sub *sub)
+{
+	const struct handle *handle = (const struct handle *)(const void *)sub;
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		if (tag_equal(word_tag(atomic_load(&handle->map.entries[i])),
+			      handle->object.seat.tag))
+			return i;
+	return UINT32_MAX;
+}
+
+void share_pub(struct stage *stage)
+{
+	stage->share->base = (uintptr_t)handle_of(stage->pub)->map.region.base;
+	stage->share->lane = shoal_pub_lane(stage->pub);
+}
+
+void share_sub(struct stage *stage)
+{
+	stage->share->base = (uintptr_t)handle_of(stage->sub)->map.region.base;
+	stage->share->entry = entry_of(stage->sub);
+}

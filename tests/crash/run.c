@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One operation: the world around it, its victim, all its steps, what came out. */
+#include "crash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { STEPS_MAX = 3000000 };
+
+/* ---- the region as the harness sees it --------------------------------------------------- */
+
+/* Maps the object that the stage's name leads to, if there is one. */
+static bool map_real(struct stage *stage)
+{
+	int fd = open(stage->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	struct segment_fixed fixed;
+	if (pread(fd, &fixed, sizeof(fixed), 0) != (ssize_t)sizeof(fixed) ||
+	    fixed.total_bytes > REGION_MAX || fixed.seat_count > SEATS_MAX)
+		give_up("'%s' is no object, or too large", stage->path);
+	void *base = mmap(NULL, fixed.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		give_up("mmap: %s", strerror(errno));
+	stage->fd = fd;
+	stage->real = (struct region){
+	    .base = base,
+	    .bytes = fixed.total_bytes,
+	    .body_offset = fixed.body_offset,
+	    .seat_count = fixed.seat_count,
+	};
+	stage->named = true;
+	memcpy(stage->seen, base, fixed.total_bytes);
+	return true;
+}
+
+static void unmap_real(struct stage *stage)
+{
+	if (!stage->real.base)
+		return;
+	munmap(stage->real.base, stage->real.bytes);
+	close(stage->fd);
+	stage->real.base = NULL;
+}
+
+bool stage_changed(struct stage *stage)
+{
+	if (!stage->real.base)
+		return map_real(stage);
+	struct stat st;
+	if (fstat(stage->fd, &st) < 0)
+		give_up("fstat: %s", strerror(errno));
+	bool named = st.st_nlink > 0;
+	if (named == stage->named && memcmp(stage->seen, stage->real.base, stage->real.bytes) == 0)
+		return false;
+	stage->named = named;
+	memcpy(stage->seen, stage->real.base, stage->real.bytes);
+	return true;
+}
+
+/* ---- a stage ----------------------------------------------------------------------------- */
+
+static void remember_living(struct stage *stage)
+{
+	void *handles[] = {stage->other_pub, stage->other_sub, stage->other_lossy};
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		if (handles[i])
+			stage->living[handle_of(handles[i])->object.seat.tag.seat] = true;
+}
+
+static void remember_committed(struct stage *stage)
+{
+	struct topic_map map;
+	if (!stage->real.base || topic_map(&map, &stage->real) < 0)
+		return;
+	for (uint32_t i = 0; i < LANES; i++) {
+		struct lane_map lane = topic_lane(&map, i);
+		stage->committed[i] = stage->end[i] = lane_end(&lane);
+	}
+	if (stage->op->flags & OP_SLEEPER)
+		stage->wake_word = atomic_fetch_or(&map.body->wake, WAIT_SLEEPER) | WAIT_SLEEPER;
+	if (stage->op->flags & OP_GATED)
+		atomic_fetch_or(&map.controls[0].gate, WAIT_SLEEPER);
+}
+
+void stage_begin(struct stage *stage, const struct op *op)
+{
+	static unsigned number;
+	static struct share *share;
+	static uint8_t seen[REGION_MAX];
+	if (!share) {
+		void *p = mmap(NULL, sizeof(*share), PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			give_up("mmap: %s", strerror(errno));
+		share = p;
+	}
+	memset(stage, 0, sizeof(*stage));
+	memset(share, 0, sizeof(*share));
+	share->lane = share->entry = UINT32_MAX;
+	stage->op = op;
+	stage->share = share;
+	stage->seen = seen;
+	const char *directory = getenv("SHOAL_DIR");
+	snprintf(stage->name, sizeof(stage->name), "crash-%d-%u", (int)getpid(), ++number);
+	snprintf(stage->path, sizeof(stage->path), "%s/shoal:%s",
+		 directory ? directory : "/dev/shm", stage->name);
+	if (op->world)
+		op->world(stage);
+	victim_start(stage);
+	if (op->ready)
+		op->ready(stage);
+	remember_living(stage);
+	map_real(stage);
+	remember_committed(stage);
+	stage_changed(stage);
+}
+
+/* Whoever is left goes; then nothing may be left of the object. */
+void stage_end(struct stage *stage)
+{
+	victim_kill(stage);
+	unmap_real(stage);
+	shoal_pub_close(stage->other_pub);
+	shoal_sub_close(stage->other_lossy);
+	shoal_sub_close(stage->other_sub);
+	if (stage->op->flags & OP_KEEP) {
+		int r = shoal_remove(stage->name, 0);
+		if (r < 0 && r != -ENOENT)
+			violate(stage, "at the end: remove: %d, %s", r, shoal_error_detail());
+	} else if (access(stage->path, F_OK) == 0) {
+		/* All were killed: the next one to meet it removes it. */
+		shoal_sub *sub = NULL;
+		int r = shoal_sub_open(&sub, stage->name, 0, NULL);
+		if (r != -ENOENT)
+			violate(stage, "at the end: all are dead, and open gives %d", r);
+		shoal_sub_close(sub);
+	}
+	if (access(stage->path, F_OK) == 0) {
+		violate(stage, "at the end: the object is still there");
+		unlink(stage->path);
+	}
+}
+
+/* ---- every instruction ------------------------------------------------------------------- */
+
+static void report(const struct stage *stage, const char *how)
+{
+	printf("%-44s %-8s %8llu instructions %5llu states %3llu violations\n", stage->op->name,
+	       how, (unsigned long long)stage->steps, (unsigned long long)stage->states,
+	       (unsigned long long)stage->violations);
+	fflush(stdout);
+}
+
+static void add_up(const struct stage *stage, struct totals *totals)
+{
+	bool wrong = stage->op->flags & OP_WRONG;
+	totals->operations++;
+	totals->steps += stage->steps;
+	totals->states += stage->states;
+	if (wrong && stage->violations == 0) {
+		printf("'%s' is wrong, and nobody noticed\n", stage->op->name);
+		totals->violations++;
+	}
+	if (!wrong)
+		totals->violations += stage->violations;
+}
+
+void run_op(const struct op *op, struct totals *totals)
+{
+	struct stage stage;
+	stage_begin(&stage, op);
+	stage.quiet = op->flags & OP_WRONG;
+	stage.states = 1;
+	check_state(&stage);
+	bool more = true;
+	while (more && stage.steps < STEPS_MAX) {
+		more = victim_step(&stage);
+		stage.steps++;
+		if (stage_changed(&stage)) {
+			stage.states++;
+			check_state(&stage);
+		}
+	}
+	stage.last = true;
+	if (more)
+		violate(&stage, "it does not end");
+	if (stage.share->result != op->expect)
+		violate(&stage, "it returned %lld instead of %lld", (long long)stage.share->result,
+			(long long)op->expect);
+	check_state(&stage);
+	stage_end(&stage);
+	report(&stage, "stepped");
+	add_up(&stage, totals);
+}

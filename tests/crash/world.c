@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel as survivors see it: one file, which is a copy of the region. The locks that living
+ * bystanders hold are held; all others went with their holders. What survivors lock themselves
+ * follows the rules that seat/seat.h relies on: a description keeps its locks until it is closed
+ * and unmapped.
+ */
+#include "crash.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIRST_FD = 1 << 20, FILES = 64, LOCKS = 64 };
+
+static struct {
+	struct region region;
+	char path[256];
+	bool named;
+	bool living[SEATS_MAX];
+	struct {
+		bool open;
+		bool mapped;
+	} files[FILES];
+	struct {
+		uint64_t offset;
+		int file; /* -1: nobody */
+	} locks[LOCKS];
+	_Alignas(4096) uint8_t pages[FILES][4096]; /* a lock page for each description */
+} world;
+
+static int new_file(void)
+{
+	for (int i = 0; i < FILES; i++)
+		if (!world.files[i].open && !world.files[i].mapped) {
+			world.files[i].open = true;
+			return FIRST_FD + i;
+		}
+	return -EMFILE;
+}
+
+static bool is_file(int fd)
+{
+	return fd >= FIRST_FD && fd < FIRST_FD + FILES && world.files[fd - FIRST_FD].open;
+}
+
+static void drop_locks(int file)
+{
+	if (world.files[file].open || world.files[file].mapped)
+		return;
+	for (int i = 0; i < LOCKS; i++)
+		if (world.locks[i].file == file)
+			world.locks[i].file = -1;
+}
+
+static int world_open(const char *path, bool write)
+{
+	(void)write;
+	return world.named && strcmp(path, world.path) == 0 ? new_file() : -ENOENT;
+}
+
+static int refuse_path(const char *path)
+{
+	(void)path;
+	return -EROFS;
+}
+
+static int world_reopen(int fd, bool write)
+{
+	(void)write;
+	return is_file(fd) ? new_file() : -EBADF;
+}
+
+static int world_unlink(const char *path)
+{
+	if (!world.named || strcmp(path, world.path) != 0)
+		return -ENOENT;
+	world.named = false;
+	return 0;
+}
+
+static int world_close(int fd)
+{
+	if (!is_file(fd))
+		return -EBADF;
+	world.files[fd - FIRST_FD].open = false;
+	drop_locks(fd - FIRST_FD);
+	return 0;
+}
+
+static int fill_file(struct os_file *file)
+{
+	const struct segment_place *place = &segment_header(&world.region)->place;
+	*file = (struct os_file){
+	    .device = place->device,
+	    .inode = place->inode,
+	    .bytes = world.region.bytes,
+	    .bytes_used = world.region.bytes,
+	    .type = OS_REGULAR,
+	    .mode = 0600,
+	    .uid = os_linux.user(),
+	    .links = world.named,
+	};
+	return 0;
+}
+
+static int world_stat_fd(int fd, struct os_file *file)
+{
+	return is_file(fd) ? fill_file(file) : -EBADF;
+}
+
+static int world_stat_path(const char *path, struct os_file *file)
+{
+	return world.named && strcmp(path, world.path) == 0 ? fill_file(file) : -ENOENT;
+}
+
+static int world_room(int fd, struct os_room *room)
+{
+	*room = (struct os_room){.total = 1 << 30, .available = 1 << 30};
+	return is_file(fd) ? 0 : -EBADF;
+}
+
+static int world_reserve(int fd, uint64_t offset, uint64_t bytes)
+{
+	if (!is_file(fd))
+		return -EBADF;
+	return offset + bytes <= world.region.bytes ? 0 : -EINVAL;
+}
+
+static int64_t world_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+	if (!is_file(fd))
+		return -EBADF;
+	if (offset >= world.region.bytes)
+		return 0;
+	size_t n = (size_t)min_u64(bytes, world.region.bytes - offset);
+	memcpy(buffer, world.region.base + offset, n);
+	return (int64_t)n;
+}
+
+/* Who holds that byte: a file, -1: nobody, -2: a bystander. */
+static int holder(uint64_t offset)
+{
+	if (offset >= SEGMENT_SEAT_LOCK && offset - SEGMENT_SEAT_LOCK < SEATS_MAX &&
+	    world.living[offset - SEGMENT_SEAT_LOCK])
+		return -2;
+	for (int i = 0; i < LOCKS; i++)
+		if (world.locks[i].file >= 0 && world.locks[i].offset == offset)
+			return world.locks[i].file;
+	return -1;
+}
+
+static int world_lock(int fd, uint64_t offset)
+{
+	if (!is_file(fd))
+		return -EBADF;
+	int who = holder(offset);
+	if (who != -1)
+		return who == fd - FIRST_FD ? 0 : -EAGAIN;
+	for (int i = 0; i < LOCKS; i++)
+		if (world.locks[i].file < 0) {
+			world.locks[i].file = fd - FIRST_FD;
+			world.locks[i].offset = offset;
+			return 0;
+		}
+	return -ENOLCK;
+}
+
+static int world_unlock(int fd, uint64_t offset)
+{
+	for (int i = 0; i < LOCKS; i++)
+		if (world.locks[i].file == fd - FIRST_FD && world.locks[i].offset == offset)
+			world.locks[i].file = -1;
+	return 0;
+}
+
+static int world_lock_held(int fd, uint64_t offset)
+{
+	if (!is_file(fd))
+		return -EBADF;
+	int who = holder(offset);
+	return who != -1 && who != fd - FIRST_FD;
+}
+
+static int world_map(int fd, uint64_t bytes, enum os_map how, void **ret)
+{
+	if (!is_file(fd) || bytes > world.region.bytes)
+		return -EBADF;
+	if (how == OS_MAP_NONE) {
+		world.files[fd - FIRST_FD].mapped = true;
+		*ret = world.pages[fd - FIRST_FD];
+	} else {
+		*ret = world.region.base;
+	}
+	return 0;
+}
+
+static int world_unmap(void *address, uint64_t bytes)
+{
+	if (address == world.region.base)
+		return 0;
+	for (int i = 0; i < FILES; i++)
+		if (address == world.pages[i]) {
+			world.files[i].mapped = false;
+			drop_locks(i);
+			return 0;
+		}
+	return os_linux.unmap(address, bytes);
+}
+
+/* Nobody else runs here: a sleep would be for ever. */
+static int world_futex_wait(const void *word, uint32_t value, int64_t timeout_ns)
+{
+	(void)word;
+	(void)value;
+	(void)timeout_ns;
+	return -ETIMEDOUT;
+}
+
+static struct os_calls table;
+
+void world_begin(const struct region *region, const char *path, bool named, const bool *living)
+{
+	memset(&world.files, 0, sizeof(world.files));
+	for (int i = 0; i < LOCKS; i++)
+		world.locks[i].file = -1;
+	world.region = *region;
+	world.named = named;
+	memcpy(world.living, living, sizeof(world.living));
+	snprintf(world.path, sizeof(world.path), "%s", path);
+	table = os_linux;
+	table.open = world_open;
+	table.create_unnamed = refuse_path;
+	table.create_named = refuse_path;
+	table.reopen = world_reopen;
+	table.unlink = world_unlink;
+	table.close = world_close;
+	table.stat_fd = world_stat_fd;
+	table.stat_path = world_stat_path;
+	table.room = world_room;
+	table.reserve = world_reserve;
+	table.read_at = world_read_at;
+	table.lock = world_lock;
+	table.unlock = world_unlock;
+	table.lock_held = world_lock_held;
+	table.map = world_map;
+	table.unmap = world_unmap;
+	table.futex_wait = world_futex_wait;
+	os = &table;
+}
+
+void world_kill_all(void)
+{
+	memset(world.living, 0, sizeof(world.living));
+}
+
+bool world_named(void)
+{
+	return world.named;
+}
+
+int world_end(void)
+{
+	int left = 0;
+	for (int i = 0; i < FILES; i++)
+		left += world.files[i].open + world.files[i].mapped;
+	for (int i = 0; i < LOCKS; i++)
+		left += world.locks[i].file >= 0;
+	os = &os_linux;
+	return left;
+}

@@ -9,10 +9,13 @@
 #ifndef BENCH_PAYLOAD_H
 #define BENCH_PAYLOAD_H
 
+#include "pin.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define BENCH_INLINE static inline __attribute__((always_inline))
 
@@ -40,6 +43,32 @@ static inline uint64_t payload_expected(size_t bytes, uint64_t first, uint64_t c
 						 : (first + last) * (count / 2);
 
 	return words * pairs + count * (words * (words - 1) / 2);
+}
+
+/*
+ * So that the other side is surely asleep when it is woken: a waiter looks once more before it
+ * sleeps, and an answer that comes at once would spare it the sleep. Both the futex reference and
+ * the topic think before each message, and what they think is taken off the round trip.
+ */
+#define THINK_NS 60000
+
+static inline int64_t payload_think(void)
+{
+	int64_t start_ns = bench_now_ns();
+	int64_t now_ns = start_ns;
+
+	while (now_ns - start_ns < THINK_NS)
+		now_ns = bench_now_ns();
+	return now_ns - start_ns;
+}
+
+/* How often this process slept so far. */
+static inline uint64_t payload_sleeps(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)usage.ru_nvcsw;
 }
 
 /* A large message: filled at memset's speed, then one word of each line read. */

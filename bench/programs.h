@@ -18,6 +18,8 @@ extern const struct bench_program ref_memset;
 
 /* ns a round trip through two topics. */
 extern const struct bench_program topic_trip;
+/* ns a round trip through two topics when both sides sleep. */
+extern const struct bench_program topic_blocking;
 /* Messages/s: publish, then borrow, release. */
 extern const struct bench_program topic_stream;
 /* Messages/s: publish, then receive. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The least that a round trip between two sleepers can cost: a word each way; wake the other, then
- * sleep until it answers. Each side always sleeps, so no wake is ever saved.
+ * sleep until it answers. Each side always sleeps (payload_think), so no wake is ever saved.
  */
+#include "payload.h"
 #include "programs.h"
 
 #include <errno.h>
@@ -49,21 +50,27 @@ static double futex_run(struct bench_side *me, uint64_t count)
 	struct words *words = me->memory;
 	_Atomic uint32_t *out = &words->way[me->side].word;
 	_Atomic uint32_t *in = &words->way[1 - me->side].word;
-	uint32_t first = atomic_load(out) + 1;
-	uint32_t end = first + (uint32_t)(count + count / 8);
-	int64_t start_ns = 0;
+	uint64_t first_sleep = payload_sleeps();
+	uint32_t sequence = atomic_load(out);
+	int64_t took_ns = 0;
 
-	for (uint32_t sequence = first; sequence != end; sequence++) {
-		if (sequence == end - (uint32_t)count)
-			start_ns = bench_now_ns();
-		if (me->side == 0)
-			wake(out, sequence);
-		await(in, sequence);
+	for (uint64_t i = 0; i < count; i++) {
+		int64_t start_ns;
+
+		sequence++;
 		if (me->side == 1)
-			wake(out, sequence);
+			await(in, sequence);
+		payload_think();
+		start_ns = bench_now_ns();
+		wake(out, sequence);
+		if (me->side == 0) {
+			await(in, sequence);
+			took_ns += bench_now_ns() - start_ns - THINK_NS;
+		}
 	}
-	start_ns = bench_now_ns() - start_ns;
-	return me->side == 0 ? (double)start_ns / (double)count : 0.0;
+	if (payload_sleeps() - first_sleep < count * 9 / 10)
+		bench_die("futex: a side did not sleep");
+	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
 }
 
 const struct bench_program ref_futex = {"futex", futex_memory_bytes, futex_open, futex_run, NULL};

@@ -156,7 +156,7 @@ void bench_report_head(const struct bench_machine *machine)
 {
 	printf("%s, %d processors (measured on %d and %d), %s\n", machine->processor,
 	       machine->processors, machine->cores[0], machine->cores[1], machine->kernel);
-	printf("%u process starts a figure, %u repeats each; medians; spread over the starts\n\n",
+	printf("%u process starts a figure, %u repeats each; medians; spread: quartiles\n\n",
 	       machine->starts, machine->repeats);
 	printf("%-40s %11s  %-18s %11s  %6s  %-13s %-8s\n", "", "figure", "reference", "", "ratio",
 	       "spread", "goal");

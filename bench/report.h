@@ -24,7 +24,7 @@ struct bench_row {
 	double value;
 	double reference;
 	double ratio;
-	double low; /* spread: smallest and largest over the process starts */
+	double low; /* spread: the quartiles over the process starts */
 	double high;
 	const char *error; /* NULL, or why there is nothing */
 };

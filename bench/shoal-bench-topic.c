@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STARTS_MAX 64
-#define ROWS_MAX   32
-/* bytes of a message, for figures shown in bytes/s */
-#define SECOND_NS (int64_t)1000000000
+#define STARTS_MAX  64
+#define ROWS_MAX    32
+#define FIGURES_MAX 32
+#define SECOND_NS   ((int64_t)1000000000)
 
 struct run {
 	bool json;
@@ -105,9 +105,32 @@ static void add_row(struct run *run, const struct bench_row *row)
 	run->row_count++;
 }
 
-/* values[contender][start]: the medians of each duo. */
+/* What one duo measured for a figure: the medians over its repeats. */
+struct sample {
+	double value;
+	double reference;
+	double ratio; /* of neighbours in time: a core that slowed down slowed down both */
+};
+
+static struct sample sample_of(const struct bench_control *control,
+			       const struct bench_figure *figure)
+{
+	double mine[BENCH_REPEATS];
+	double theirs[BENCH_REPEATS];
+	double ratios[BENCH_REPEATS];
+	uint32_t count = control->repeats;
+
+	for (uint32_t i = 0; i < count; i++) {
+		mine[i] = control->value[figure->contender][i];
+		theirs[i] = control->value[figure->reference][i];
+		ratios[i] = mine[i] / theirs[i];
+	}
+	return (struct sample){bench_median(mine, count), bench_median(theirs, count),
+			       bench_median(ratios, count)};
+}
+
 static void add_figure(struct run *run, const struct bench_figure *figure,
-		       const struct bench_group *group, double values[BENCH_CONTENDERS][STARTS_MAX],
+		       const struct bench_group *group, const struct sample *samples,
 		       const char *error)
 {
 	double scale = figure->unit == UNIT_BYTES
@@ -126,25 +149,24 @@ static void add_figure(struct run *run, const struct bench_figure *figure,
 	    .error = error,
 	};
 
+	for (uint32_t i = 0; i < run->starts && error == NULL; i++) {
+		mine[i] = samples[i].value * scale;
+		theirs[i] = samples[i].reference * scale;
+		ratios[i] = samples[i].ratio;
+	}
 	if (error == NULL) {
-		for (uint32_t i = 0; i < run->starts; i++) {
-			mine[i] = values[figure->contender][i] * scale;
-			theirs[i] = values[figure->reference][i] * scale;
-			ratios[i] = mine[i] / theirs[i];
-		}
 		row.value = bench_median(mine, run->starts);
 		row.reference = bench_median(theirs, run->starts);
-		row.ratio = row.value / row.reference;
-		bench_median(ratios, run->starts);
-		row.low = ratios[0];
-		row.high = ratios[run->starts - 1];
+		row.ratio = bench_median(ratios, run->starts);
+		row.low = ratios[run->starts / 4];
+		row.high = ratios[run->starts - 1 - run->starts / 4];
 	}
 	add_row(run, &row);
 }
 
 static void run_group(struct run *run, uint32_t index)
 {
-	static double values[BENCH_CONTENDERS][STARTS_MAX];
+	static struct sample samples[FIGURES_MAX][STARTS_MAX];
 	const struct bench_group *group = &bench_groups[index];
 	struct bench_control *control = run->control;
 	const char *error = NULL;
@@ -154,8 +176,10 @@ static void run_group(struct run *run, uint32_t index)
 		control->start = start;
 		if (!bench_duo(run->control_fd, control, group))
 			error = control->error;
-		for (uint32_t i = 0; i < group->count && error == NULL; i++)
-			values[i][start] = bench_median(control->value[i], control->repeats);
+		for (uint32_t i = 0; i < bench_figure_count && error == NULL; i++) {
+			if (strcmp(bench_figures[i].group, group->name) == 0)
+				samples[i][start] = sample_of(control, &bench_figures[i]);
+		}
 	}
 	if (stopped)
 		return;
@@ -164,7 +188,7 @@ static void run_group(struct run *run, uint32_t index)
 
 		if (strcmp(figure->group, group->name) == 0 &&
 		    wanted(run, figure->name, group->name))
-			add_figure(run, figure, group, values, error);
+			add_figure(run, figure, group, samples[i], error);
 	}
 }
 
@@ -191,8 +215,8 @@ static void run_kills(struct run *run, const char *name, const char *title,
 		return;
 	if (row.error == NULL) {
 		row.value = bench_median(values, run->kills);
-		row.low = values[0];
-		row.high = values[run->kills - 1];
+		row.low = values[run->kills / 4];
+		row.high = values[run->kills - 1 - run->kills / 4];
 	}
 	add_row(run, &row);
 }
@@ -225,7 +249,7 @@ static void end_quiet(struct run *run, struct bench_quiet *quiet, bool began)
 
 static void measure(struct run *run)
 {
-	struct bench_quiet quiet;
+	struct bench_quiet quiet = {0};
 	bool quiet_wanted = wanted(run, "quiet", "quiet");
 	bool quiet_began = false;
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A round trip through two topics, one publisher in each: publish, then wait for the answer. The
- * same program serves the spinning figures and the one where both sides sleep; only the options
- * differ. And the round trip of a message that nobody fills or reads.
+ * A round trip through two topics, one publisher in each: publish, then wait for the answer;
+ * spinning, and asleep. And the round trip of a message that nobody fills or reads.
  */
 #include "payload.h"
 #include "topic_use.h"
@@ -57,6 +56,32 @@ static double trip_run(struct bench_side *me, uint64_t count)
 	int64_t took_ns = me->setup->bytes == 48 ? trip_loop(me, 48, count)
 						 : trip_loop(me, 64, count);
 
+	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
+}
+
+/* Both asleep: see payload_think. Side 0 counts from its message to the answer, without what the
+ * other side thought meanwhile. */
+static double blocking_run(struct bench_side *me, uint64_t count)
+{
+	struct use_end *end = me->state;
+	uint64_t first_sleep = payload_sleeps();
+	int64_t took_ns = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		int64_t start_ns;
+
+		if (me->side == 1)
+			trip_take(end, 48);
+		payload_think();
+		start_ns = bench_now_ns();
+		trip_send(end, 48, end->sequence++);
+		if (me->side == 0) {
+			trip_take(end, 48);
+			took_ns += bench_now_ns() - start_ns - THINK_NS;
+		}
+	}
+	if (payload_sleeps() - first_sleep < count * 9 / 10)
+		bench_die("blocking round trip: a side did not sleep");
 	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
 }
 
@@ -128,6 +153,8 @@ static void calls_close(struct bench_side *me)
 }
 
 const struct bench_program topic_trip = {"topic", NULL, use_open_bothways, trip_run, use_close};
+const struct bench_program topic_blocking = {"topic", NULL, use_open_bothways, blocking_run,
+					     use_close};
 const struct bench_program topic_calls_trip = {"topic", NULL, use_open_bothways, untouched_trip_run,
 					       use_close};
 const struct bench_program topic_calls = {"topic", NULL, calls_open, calls_run, calls_close};

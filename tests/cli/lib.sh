@@ -102,6 +102,8 @@ size_is() {
 	[ "$(stat -c %s "$1")" -eq "$2" ]
 }
 
+# nothing_left [AFTER-WHAT]
+# shellcheck disable=SC2120
 nothing_left() {
 	equal "$(ls -A "$SHOAL_DIR")" "" "left in SHOAL_DIR${1:+ after $1}"
 	rm -rf "${SHOAL_DIR:?}"/*

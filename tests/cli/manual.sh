@@ -12,10 +12,11 @@ for verb in $(shoal help | sed -n 's/^  \([a-z]*\) .*[A-Z].*/\1/p' | grep -v '^s
 		continue
 	fi
 	grep -q "shoal-$verb\*(1)" "$man/shoal.1.scd" || bad "shoal(1) doesn't mention shoal-$verb(1)"
-	shoal $verb --help | sed -n 's/^ .*--\([a-z0-9-]*\).*/\1/p' | sort >in-help
+	shoal $verb --help | grep -oE '^  (-[A-Za-z], |    )--[a-z0-9-]+' | sed 's/.*--//' |
+		sort >in-help
 	# An option's paragraph begins with it: *-f*, *--frame* _TEXT_
-	sed -n '/^# OPTIONS/,$p' "$page" | sed -n 's/^\*.*\*--\([a-z0-9-]*\)\*.*/\1/p;s/^\*--\([a-z0-9-]*\)\*.*/\1/p' |
-		sort -u >in-manual
+	sed -n '/^# OPTIONS/,$p' "$page" | grep -oE '^(\*-[A-Za-z]\*, )?\*--[a-z0-9-]+' |
+		sed 's/.*--//' | sort >in-manual
 	diff in-help in-manual >difference || bad "shoal-$verb(1): $(cat difference)"
 	shoal $verb --help | sed -n 's/^  -\([a-zA-Z]\), --\([a-z0-9-]*\).*/*-\1*, *--\2*/p' >letters
 	while read -r both; do

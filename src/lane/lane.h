@@ -115,8 +115,8 @@ static inline bool lane_has_room(struct lane_writer *writer)
 	return likely(writer->position != writer->limit) || lane_make_room(writer);
 }
 
-/* The slot is written: makes the message exist. */
-static inline void lane_commit(struct lane_writer *writer, uint64_t length)
+/* The message is written to `slot`, the one of the writer's position: makes it exist. */
+static inline void lane_commit(struct lane_writer *writer, struct lane_slot *slot, uint64_t length)
 {
 	struct lane_control *control = writer->map.control;
 	uint64_t position = writer->position;
@@ -130,8 +130,7 @@ static inline void lane_commit(struct lane_writer *writer, uint64_t length)
 	if (unlikely(atomic_load_explicit(writer->wake, memory_order_relaxed) & WAIT_SLEEPER))
 		lane_commit_waking(writer, word);
 	else /* pairs with the acquire of lane_peek and lane_copy */
-		atomic_store_explicit(&lane_slot(&writer->map, position)->word, word,
-				      memory_order_release);
+		atomic_store_explicit(&slot->word, word, memory_order_release);
 	writer->position = position + 1;
 	atomic_store_explicit(&control->position, position + 1, memory_order_release);
 }
@@ -145,20 +144,30 @@ struct unaligned_word {
 static inline void lane_copy_in(_Atomic uint64_t *to, const void *from, uint64_t bytes)
 {
 	const struct unaligned_word *p = from;
-	for (; bytes >= 8; bytes -= 8)
-		atomic_store_explicit(to++, (p++)->word, memory_order_relaxed);
-	if (bytes) {
+#define COPY(i) atomic_store_explicit(&to[i], p[i].word, memory_order_relaxed)
+	uint64_t i = 0;
+	for (; i + 4 <= bytes / 8; i += 4) {
+		COPY(i);
+		COPY(i + 1);
+		COPY(i + 2);
+		COPY(i + 3);
+	}
+	for (; i < bytes / 8; i++)
+		COPY(i);
+#undef COPY
+	if (unlikely(bytes % 8)) {
 		uint64_t word = 0;
-		memcpy(&word, p, bytes);
-		atomic_store_explicit(to, word, memory_order_relaxed);
+		memcpy(&word, p + i, bytes % 8);
+		atomic_store_explicit(&to[i], word, memory_order_relaxed);
 	}
 }
 
 /* A message that fits its slot; the caller has looked for room. */
 static inline void lane_put(struct lane_writer *writer, const void *data, uint64_t bytes)
 {
-	lane_copy_in(lane_slot(&writer->map, writer->position)->data, data, bytes);
-	lane_commit(writer, bytes);
+	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
+	lane_copy_in(slot->data, data, bytes);
+	lane_commit(writer, slot, bytes);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -167,6 +176,7 @@ struct lane_reader {
 	struct lane_map map;
 	_Atomic uint64_t *cursor; /* ours, in shared memory */
 	uint64_t position;        /* of the next message to read */
+	uint32_t number;          /* of the lane */
 	uint64_t lost;            /* directly before it; lossy only */
 };
 
@@ -193,6 +203,28 @@ static inline int lane_peek(const struct lane_reader *reader, struct lane_messag
 	}
 	int r = lane_locate(&reader->map, slot, word, ret);
 	return r < 0 ? r : 1;
+}
+
+/* The same for small messages only, and without a reason when there is none. */
+static inline bool lane_peek_small(const struct lane_reader *reader, struct lane_message *ret)
+{
+	const struct lane_slot *slot = lane_slot(&reader->map, reader->position);
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+	ret->data = (const uint8_t *)slot->data;
+	ret->bytes = word & 0xffff;
+	return lane_word_is(word, reader->position) && ret->bytes <= reader->map.inline_bytes;
+}
+
+/* Out of a slot, whose words are aligned; in pieces that need no call. */
+static inline void lane_copy_small(void *to, const uint8_t *from, uint64_t bytes)
+{
+	struct unaligned_word *p = to;
+	const uint64_t *words = (const void *)from;
+	uint64_t i = 0;
+	for (; i < bytes / 8; i++)
+		p[i].word = words[i];
+	if (unlikely(bytes % 8))
+		memcpy(p + i, words + i, bytes % 8);
 }
 
 /* Moves the cursor over the message: its bytes may be overwritten from here on. */

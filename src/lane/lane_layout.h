@@ -2,8 +2,9 @@
 /*
  * A lane: the part of a topic that one publisher writes and nobody else.
  *
- * CONTROL, 128 bytes, in the topic's fixed part. Line A is read by many and written rarely; line B
- * is the publisher's own and is written with every message.
+ * CONTROL, 256 bytes, in the topic's fixed part. Its first line is read by many and written rarely;
+ * the one at 128 is the publisher's own and is written with every message. They lie in different
+ * pairs of lines, since processors fetch a line's neighbour with it.
  *   owner     state and tag. FREE -> TAKEN(tag) by CAS, by a publisher that joins; TAKEN(tag) ->
  *             CLOSED by that publisher, or -> DIED by whoever repairs it. CLOSED and DIED count
  *             as free. Only the owner (or its repairer) writes anything else of the lane.
@@ -41,14 +42,14 @@ struct lane_control {
 	_Atomic uint64_t departed;
 	_Atomic uint32_t gate;
 	_Atomic uint32_t ready;
-	uint64_t reserved[3];
+	uint64_t reserved[11];
 	_Atomic uint64_t position;
 	_Atomic uint64_t begun;
-	uint64_t reserved_position[6];
+	uint64_t reserved_position[14];
 };
-static_assert(sizeof(struct lane_control) == 128, "layout");
+static_assert(sizeof(struct lane_control) == 256, "layout");
 static_assert(offsetof(struct lane_control, gate) == 32, "layout");
-static_assert(offsetof(struct lane_control, position) == 64, "layout");
+static_assert(offsetof(struct lane_control, position) == 128, "layout");
 
 #define LANE_OUTSIDE       0xffffu
 #define LANE_INLINE_MIN    16u /* room for {start, bytes} */

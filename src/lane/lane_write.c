@@ -153,7 +153,7 @@ void lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
 	*extent(writer, writer->extents_count++) =
 	    (struct lane_extent){writer->position, writer->claimed_start};
 	writer->head = writer->claimed_start + bytes;
-	lane_commit(writer, LANE_OUTSIDE);
+	lane_commit(writer, slot, LANE_OUTSIDE);
 }
 
 /* ---- waking ------------------------------------------------------------------------------ */

@@ -33,7 +33,7 @@ int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned fl
 		os->unmap(handle, bytes);
 		return made;
 	}
-	handle->spin_ns = options.spin_ns;
+	handle->spin_ns = options.spin_ns == SHOAL_SPIN_NEVER ? 0 : options.spin_ns;
 	handle->live = 1;
 	*ret = handle;
 	return made;

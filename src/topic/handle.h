@@ -12,7 +12,7 @@ struct handle {
 	uint32_t live;  /* 0: forked child, or stale */
 	uint32_t stale; /* the object was removed */
 	_Atomic uint32_t interrupted;
-	int64_t spin_ns;
+	int64_t spin_ns; /* 0: none, negative: never sleep */
 	struct topic_map map;
 	struct object object;
 };

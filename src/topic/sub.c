@@ -8,25 +8,34 @@
 /* Messages from one lane before the next lane has its turn, when all have some. */
 #define TURN 64
 
+/* Looks at one slot before the clock, the other lanes and sleeping come in: about a round trip. */
+#define QUICK_LOOKS 200
+
+/*
+ * `quick` is how many messages may still take the quick path: small ones of the current lane, to a
+ * lossless subscriber, with no view out. It is 0 whenever anything is out of the ordinary (and in
+ * a forked child, where all of this reads as zeroes), so the quick path checks one word.
+ */
 struct shoal_sub {
 	struct handle handle;
+	uint32_t quick;
+	uint32_t budget;            /* what `quick` becomes when the message is passed */
+	struct lane_reader *reader; /* of the current lane */
+	struct lane_message message;
+	bool lossy;
+	bool follow;
+	bool held;                   /* `message` was found and not passed yet */
+	bool lent;                   /* and a view of it is out */
 	struct lane_reader *readers; /* one a lane; those of ready lanes first, in `active` */
 	uint32_t active;
 	uint32_t current;
-	uint32_t turn;
 	uint32_t epoch;
-	bool lossy;
-	bool follow;
-	bool held; /* `message` was found and not passed yet */
-	bool lent; /* and a view of it is out */
-	struct lane_message message;
+	int failed; /* an error that came behind the messages of a batch: for the next call */
 	uint64_t message_lost;
-	uint64_t message_sequence;
 	struct lane_buffer buffer; /* lossy: the private copy */
 	struct topic_record *record;
 	uint32_t entry;
 	uint64_t lost;
-	int failed; /* an error that came behind the messages of a batch: for the next call */
 };
 
 #define SUB_FLAGS                                                                                  \
@@ -79,19 +88,15 @@ static void open_readers(struct shoal_sub *sub)
 		    .map = topic_lane(&sub->handle.map, i),
 		    .cursor = &sub->record->cursors[i],
 		    .position = atomic_load(&sub->record->cursors[i]),
+		    .number = i,
 		};
-}
-
-static uint32_t lane_number(const struct shoal_sub *sub, const struct lane_reader *reader)
-{
-	return (uint32_t)(reader->map.control - sub->handle.map.controls);
 }
 
 /* Moves the readers of lanes that became ready to the front. */
 static void find_ready_lanes(struct shoal_sub *sub)
 {
 	for (uint32_t i = sub->active; i < sub->handle.map.lane_count; i++) {
-		if (!topic_lane_ready(&sub->handle.map, lane_number(sub, &sub->readers[i])))
+		if (!topic_lane_ready(&sub->handle.map, sub->readers[i].number))
 			continue;
 		struct lane_reader ready = sub->readers[i];
 		sub->readers[i] = sub->readers[sub->active];
@@ -147,7 +152,7 @@ void shoal_sub_close(shoal_sub *sub)
 
 static int look_in_lane(struct shoal_sub *sub, struct lane_reader *reader)
 {
-	if (likely(!sub->lossy))
+	if (!sub->lossy)
 		return lane_peek(reader, &sub->message);
 	uint64_t bytes = 0;
 	int r = lane_copy(reader, &sub->buffer, &bytes);
@@ -159,27 +164,29 @@ static int look_in_lane(struct shoal_sub *sub, struct lane_reader *reader)
 /* A zero-byte message of a lossy subscriber has no buffer yet, and data is never NULL. */
 static const uint8_t nothing[8];
 
-static void hold_message(struct shoal_sub *sub, struct lane_reader *reader)
+static void hold_message(struct shoal_sub *sub)
 {
+	struct lane_reader *reader = sub->reader;
 	sub->held = true;
-	sub->message_sequence = reader->position;
+	sub->quick = 0;
+	sub->budget = sub->lossy ? 0 : TURN;
 	sub->message_lost = reader->lost;
-	if (unlikely(reader->lost)) {
+	if (reader->lost) {
 		sub->lost += reader->lost;
 		reader->lost = 0;
 		atomic_store_explicit(&sub->record->lost, sub->lost, memory_order_relaxed);
 	}
-	if (unlikely(!sub->message.data))
+	if (!sub->message.data)
 		sub->message.data = nothing;
 }
 
-static void pass_message(struct shoal_sub *sub)
+static inline void pass_message(struct shoal_sub *sub)
 {
-	struct lane_reader *reader = &sub->readers[sub->current];
 	sub->held = false;
 	sub->lent = false;
-	lane_pass(reader);
-	lane_open_gate(reader, sub->handle.object.fences_itself);
+	sub->quick = sub->budget;
+	lane_pass(sub->reader);
+	lane_open_gate(sub->reader, sub->handle.object.fences_itself);
 }
 
 /* The epoch changed: lanes became ready, or the object was removed. */
@@ -191,40 +198,32 @@ static int follow_epoch(struct shoal_sub *sub)
 		return 0;
 	sub->epoch = epoch;
 	find_ready_lanes(sub);
-	return handle_check(&sub->handle);
+	int r = handle_check(&sub->handle);
+	if (r < 0)
+		sub->quick = 0;
+	return r;
 }
 
 static int look_in_current(struct shoal_sub *sub)
 {
-	struct lane_reader *reader = &sub->readers[sub->current];
-	int r = look_in_lane(sub, reader);
+	sub->reader = &sub->readers[sub->current];
+	int r = look_in_lane(sub, sub->reader);
 	if (r == 1)
-		hold_message(sub, reader);
+		hold_message(sub);
 	else if (unlikely(r == -EBADMSG))
 		pass_message(sub); /* skipped: it would be as bad the next time */
 	return r;
 }
 
-/* 1: there is a message, and it is held; 0: none; < 0. */
+/* 1: there is a message, and it is held; 0: none; < 0. Each lane in turn, from the next on. */
 static int look_in_lanes(struct shoal_sub *sub)
 {
-	if (likely(sub->active > 0 && sub->turn < TURN)) {
-		int r = look_in_current(sub);
-		sub->turn += r > 0;
-		if (likely(r != 0))
-			return r;
-	}
 	int r = follow_epoch(sub);
-	if (r < 0)
-		return r;
-	sub->turn = 0;
-	for (uint32_t i = 0; i < sub->active; i++) {
+	for (uint32_t i = 0; r == 0 && i < sub->active; i++) {
 		sub->current = sub->current + 1 < sub->active ? sub->current + 1 : 0;
 		r = look_in_current(sub);
-		if (r != 0)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
 static int look_for_message(void *context)
@@ -293,11 +292,6 @@ static int refuse(const struct shoal_sub *sub)
 	return error_fail(EBUSY, "a view is out: release it first");
 }
 
-static inline bool is_ready(const struct shoal_sub *sub)
-{
-	return likely(sub && sub->handle.live && !sub->lent);
-}
-
 static int take_failure(struct shoal_sub *sub)
 {
 	int r = sub->failed;
@@ -305,74 +299,114 @@ static int take_failure(struct shoal_sub *sub)
 	return r;
 }
 
-/* Makes sure that a message is held. */
-static inline int find_message(struct shoal_sub *sub, int64_t timeout_ns)
+/* Makes sure that a message is held, where the quick path found none. */
+static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 {
+	if (!sub || !sub->handle.live || sub->lent)
+		return refuse(sub);
 	if (sub->held)
 		return 0;
-	if (unlikely(sub->failed))
+	if (sub->failed)
 		return take_failure(sub);
-	if (likely(sub->active > 0 && sub->turn < TURN)) {
-		int r = look_in_current(sub);
-		sub->turn += r > 0;
-		if (likely(r != 0))
-			return r < 0 ? r : 0;
-	}
 	return wait_for_message(sub, timeout_ns);
 }
 
-static inline void fill_view(const struct shoal_sub *sub, struct shoal_view *view)
+/* The quick path: a small message of the current lane. */
+static inline bool quick_look(const struct shoal_sub *sub, struct lane_message *message)
+{
+	return likely(sub && sub->quick) && lane_peek_small(sub->reader, message);
+}
+
+/* Looks at its slot for about as long as a round trip takes. */
+static bool quick_wait(const struct shoal_sub *sub, struct lane_message *message)
+{
+	if (!sub || !sub->quick || sub->handle.spin_ns == 0)
+		return false;
+	for (int i = 0; i < QUICK_LOOKS; i++)
+		if (lane_peek_small(sub->reader, message))
+			return true;
+	return false;
+}
+
+static inline bool quick_find(const struct shoal_sub *sub, int64_t timeout_ns,
+			      struct lane_message *message)
+{
+	return likely(quick_look(sub, message)) || (timeout_ns != 0 && quick_wait(sub, message));
+}
+
+static inline void quick_pass(struct shoal_sub *sub)
+{
+	sub->quick--;
+	lane_pass(sub->reader);
+	lane_open_gate(sub->reader, sub->handle.object.fences_itself);
+}
+
+static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,
+			     uint64_t lost, struct shoal_view *view)
 {
 	*view = (struct shoal_view){
-	    .data = sub->message.data,
-	    .bytes = sub->message.bytes,
-	    .sequence = sub->message_sequence,
-	    .lost = sub->message_lost,
-	    .lane = lane_number(sub, &sub->readers[sub->current]),
+	    .data = data,
+	    .bytes = bytes,
+	    .sequence = sub->reader->position,
+	    .lost = lost,
+	    .lane = sub->reader->number,
 	};
 }
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
-int shoal_sub_borrow(shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view)
+static int borrow_held(struct shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view)
 {
-	if (unlikely(!is_ready(sub)))
-		return refuse(sub);
 	int r = find_message(sub, timeout_ns);
-	if (unlikely(r < 0))
+	if (r < 0)
 		return r;
-	fill_view(sub, ret_view);
+	fill_view(sub, sub->message.data, sub->message.bytes, sub->message_lost, ret_view);
 	sub->lent = true;
 	return 0;
 }
 
+int shoal_sub_borrow(shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view)
+{
+	struct lane_message message;
+	if (unlikely(!quick_find(sub, timeout_ns, &message)))
+		return borrow_held(sub, timeout_ns, ret_view);
+	fill_view(sub, message.data, message.bytes, 0, ret_view);
+	sub->message.data = message.data;
+	sub->budget = sub->quick - 1;
+	sub->quick = 0;
+	sub->lent = true;
+	return 0;
+}
+
+static int refuse_release(const struct shoal_sub *sub, const struct shoal_view *view)
+{
+	if (!sub || !view)
+		return error_fail(EINVAL, "the subscriber or the view is NULL");
+	if (!sub->handle.live)
+		return sub->handle.stale ? 0 : handle_refuse(&sub->handle);
+	return error_fail(EINVAL, "this subscriber has no such view out");
+}
+
 int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 {
-	if (unlikely(!sub || !view))
-		return error_fail(EINVAL, "the subscriber or the view is NULL");
-	if (unlikely(!sub->handle.live))
-		return sub->handle.stale ? 0 : handle_refuse(&sub->handle);
-	if (unlikely(!sub->lent || view->data != sub->message.data))
-		return error_fail(EINVAL, "this subscriber has no such view out");
+	if (unlikely(!sub || !view || !sub->handle.live || !sub->lent ||
+		     view->data != sub->message.data))
+		return refuse_release(sub, view);
 	pass_message(sub);
 	view->data = NULL;
 	return 0;
 }
 
-int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t timeout_ns,
-		      struct shoal_view *ret_view)
+static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
+			int64_t timeout_ns, struct shoal_view *ret_view)
 {
-	if (unlikely(!is_ready(sub)))
-		return refuse(sub);
 	int r = find_message(sub, timeout_ns);
-	if (unlikely(r < 0))
+	if (r < 0)
 		return r;
 	uint64_t bytes = sub->message.bytes;
-	if (ret_view) {
-		fill_view(sub, ret_view);
-		ret_view->data = buffer;
-	}
-	if (unlikely(bytes > buffer_bytes))
+	if (ret_view)
+		fill_view(sub, buffer, bytes, sub->message_lost, ret_view);
+	if (bytes > buffer_bytes)
 		return error_fail(EMSGSIZE, "the next message has %llu bytes, the buffer %zu",
 				  (unsigned long long)bytes, buffer_bytes);
 	if (bytes)
@@ -381,56 +415,72 @@ int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t
 	return 0;
 }
 
-/* Whole words where both sides have room for them, which is the usual case. */
-static inline void copy_message(uint8_t *to, uint64_t room, const struct lane_message *message,
-				bool in_slot)
+int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t timeout_ns,
+		      struct shoal_view *ret_view)
 {
-	uint64_t words = align_up(message->bytes, 8);
-	if (!in_slot || words > room) {
-		if (message->bytes)
-			memcpy(to, message->data, message->bytes);
-		return;
+	struct lane_message message;
+	if (unlikely(!quick_find(sub, timeout_ns, &message) || message.bytes > buffer_bytes))
+		return receive_held(sub, buffer, buffer_bytes, timeout_ns, ret_view);
+	if (ret_view)
+		fill_view(sub, buffer, message.bytes, 0, ret_view);
+	lane_copy_small(buffer, message.data, message.bytes);
+	quick_pass(sub);
+	return 0;
+}
+
+/* One message behind the others of a batch. 1: it fitted. */
+static int append(struct shoal_sub *sub, struct shoal_view *view, uint8_t **to, uint64_t *left,
+		  bool quick, const struct lane_message *message)
+{
+	uint64_t bytes = message->bytes;
+	if (unlikely(bytes > *left))
+		return 0;
+	fill_view(sub, *to, bytes, quick ? 0 : sub->message_lost, view);
+	if (quick) {
+		lane_copy_small(*to, message->data, bytes);
+		quick_pass(sub);
+	} else {
+		if (bytes)
+			memcpy(*to, message->data, bytes);
+		pass_message(sub);
 	}
-	struct unaligned_word *to_words = (void *)to;
-	const struct unaligned_word *from = (const void *)message->data;
-	for (uint64_t i = 0; i < words / 8; i++)
-		to_words[i] = from[i];
+	uint64_t step = min_u64(align_up(bytes, 8), *left);
+	*to += step;
+	*left -= step;
+	return 1;
 }
 
 int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t count, void *buffer,
 			   size_t buffer_bytes, int64_t timeout_ns)
 {
-	if (unlikely(!is_ready(sub)))
-		return refuse(sub);
 	uint8_t *to = buffer;
 	uint64_t left = buffer_bytes;
-	size_t n = 0;
-	while (n < count) {
-		int r = sub->held ? 1 : n > 0 ? look_in_lanes(sub) : 0;
-		if (r == 0 && n == 0) {
-			r = find_message(sub, timeout_ns);
-			if (r < 0)
+	struct lane_message message;
+	for (size_t n = 0; n < count; n++) {
+		bool quick = n > 0 ? quick_look(sub, &message)
+				   : quick_find(sub, timeout_ns, &message);
+		if (!quick) {
+			int r = n == 0      ? find_message(sub, timeout_ns)
+				: sub->held ? 1
+					    : look_in_lanes(sub);
+			if (n == 0 && r < 0)
 				return r;
-		} else if (r <= 0) {
-			sub->failed = r;
-			break;
+			if (n > 0 && r <= 0) {
+				sub->failed = r;
+				return (int64_t)n;
+			}
+			message = sub->message;
 		}
-		uint64_t bytes = sub->message.bytes;
-		if (unlikely(bytes > left))
-			break;
-		fill_view(sub, &views[n]);
-		views[n].data = to;
-		copy_message(to, left, &sub->message, bytes <= sub->handle.map.inline_bytes);
-		uint64_t step = min_u64(align_up(bytes, 8), left);
-		to += step;
-		left -= step;
-		n++;
-		pass_message(sub);
+		if (!append(sub, &views[n], &to, &left, quick, &message)) {
+			if (n > 0)
+				return (int64_t)n;
+			return error_fail(EMSGSIZE,
+					  "the next message has %llu bytes, the buffer "
+					  "%zu",
+					  (unsigned long long)message.bytes, buffer_bytes);
+		}
 	}
-	if (n == 0 && count > 0)
-		return error_fail(EMSGSIZE, "the next message has %llu bytes, the buffer %zu",
-				  (unsigned long long)sub->message.bytes, buffer_bytes);
-	return (int64_t)n;
+	return (int64_t)count;
 }
 
 void shoal_sub_interrupt(shoal_sub *sub)

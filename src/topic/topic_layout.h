@@ -5,7 +5,7 @@
  *     0  geometry, 64 bytes; written by the creator, never after
  *    64  the wake line: futex word (wait/wait.h) on which subscribers sleep
  *   128  the shared line: see struct topic_shared
- *   256  lane controls, 128 bytes each (lane/lane_layout.h)
+ *   256  lane controls, 256 bytes each (lane/lane_layout.h)
  *    ..  entry words, 8 bytes each, one a subscriber (lane/gate.h); rounded up to 64
  *    ..  subscriber records: 64 bytes, then one cursor of 8 bytes a lane, rounded up to 64
  *    ..  rounded up to 4,096: the lanes: slots, rounded up to 4,096, and payload area, rounded up

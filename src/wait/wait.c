@@ -88,7 +88,7 @@ int wait_until(const struct wait *wait)
 	int64_t deadline = wait->timeout_ns < 0 || wait->timeout_ns > INT64_MAX - now
 			       ? -1
 			       : now + wait->timeout_ns;
-	r = spin(wait, now, deadline);
+	r = wait->spin_ns == 0 ? 0 : spin(wait, now, deadline);
 	while (r == 0) {
 		int64_t left = -1;
 		if (deadline >= 0) {

@@ -50,7 +50,7 @@ struct wait {
 	void (*ask_kernel)(void *context);
 	void *context;
 	int64_t timeout_ns;
-	int64_t spin_ns;
+	int64_t spin_ns; /* 0: sleep at once; negative: never sleep */
 };
 
 /* 0, -EAGAIN (timeout 0), -ETIMEDOUT, or what `look` gave up with. */

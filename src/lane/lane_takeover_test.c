@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a new writer may and must not do with what it finds in the lane. */
+#include "lane/lane_rig.h"
+
+static void publish_large(struct rig *rig, int count)
+{
+	for (int i = 0; i < count; i++)
+		assert_int_equal(rig_publish(rig, 1000), 0);
+}
+
+/* Messages whose payload was overwritten must not be promised again. */
+static void test_a_new_writer_never_lowers_oldest(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	publish_large(&rig, 20);
+	uint64_t oldest = rig.map.control->oldest;
+	assert_true(oldest >= 16); /* four fit the area */
+	lane_writer_close(&rig.writer);
+	rig_take_over(&rig);
+	assert_true(rig.map.control->oldest >= oldest);
+	assert_int_equal(rig_publish(&rig, 8), 0);
+	assert_true(rig.map.control->oldest >= oldest);
+	struct lane_reader reader = rig_join(&rig, 0, ENTRY_LOSSLESS, true);
+	while (rig_read(&reader))
+		; /* each is whole */
+	assert_int_equal(reader.position, 21);
+	rig_close(&rig);
+}
+
+/* The writer before died between raising and looking again: who relies on less is not robbed. */
+static void test_a_raise_that_was_not_attained_robs_nobody(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	struct lane_reader reader = rig_join(&rig, 0, ENTRY_LOSSLESS, false);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(rig_publish(&rig, 8), 0);
+	rig.map.control->oldest = 2;
+	lane_writer_close(&rig.writer);
+	rig_take_over(&rig);
+	assert_int_equal(rig_publish(&rig, 8), -EAGAIN);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(rig_read(&reader), 1);
+	assert_int_equal(rig_publish(&rig, 8), 0);
+	rig_close(&rig);
+}
+
+/* The slot's word was stored, and nothing after it. */
+static void test_a_message_that_was_not_counted_is_kept(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	struct lane_reader reader = rig_join(&rig, 0, ENTRY_LOSSLESS, false);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(rig_publish(&rig, i % 2 ? 8 : 500), 0);
+	rig.map.control->position = 4;
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	assert_int_equal(lane_audit(&rig.map, 0, false), -EBADMSG);
+	lane_settle(&rig.map);
+	assert_int_equal(rig.map.control->position, 5);
+	assert_int_equal(rig.map.control->begun, 5);
+	assert_int_equal(lane_audit(&rig.map, 0, false), 0);
+	lane_settle(&rig.map); /* a repairer that was killed is followed by another */
+	assert_int_equal(rig.map.control->position, 5);
+	rig_take_over(&rig);
+	assert_int_equal(rig_publish(&rig, 700), 0);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(rig_read(&reader), 1);
+	assert_int_equal(rig_read(&reader), 0);
+	rig_close(&rig);
+}
+
+/* It was begun, and nothing was stored. */
+static void test_a_commit_that_was_only_begun_leaves_nothing(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(rig_publish(&rig, 8), 0);
+	rig.map.control->begun = 6;
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	lane_settle(&rig.map);
+	assert_int_equal(rig.map.control->begun, 5);
+	assert_int_equal(lane_end(&rig.map), 5);
+	rig_close(&rig);
+}
+
+static int no_memory(uint64_t bytes, bool wiped, void **ret)
+{
+	(void)bytes;
+	(void)wiped;
+	(void)ret;
+	return -ENOMEM;
+}
+
+static void test_no_memory_for_extents_is_an_error_and_no_crash(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	os_replace()->map_private = no_memory;
+	assert_int_equal(rig_publish(&rig, 500), -ENOMEM);
+	assert_int_equal(rig_publish(&rig, 8), 0);
+	os_restore(NULL);
+	assert_int_equal(rig_publish(&rig, 500), 0);
+	lane_writer_close(&rig.writer);
+	os_replace()->map_private = no_memory;
+	assert_int_equal(lane_writer_open(&rig.writer, &rig.map, &rig.gate, &rig.wake, false),
+			 -ENOMEM);
+	rig_close(&rig);
+}
+
+static void test_too_large_is_said_at_once(void **state)
+{
+	(void)state;
+	struct rig rig;
+	void *data = NULL;
+	rig_open(&rig, 16, 56, 4096);
+	assert_int_equal(lane_claim_outside(&rig.writer, 4097, &data), -EMSGSIZE);
+	assert_int_equal(lane_claim_outside(&rig.writer, UINT64_MAX, &data), -EMSGSIZE);
+	assert_int_equal(lane_claim_outside(&rig.writer, 4096, &data), 0);
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_new_writer_never_lowers_oldest),
+	    cmocka_unit_test(test_a_raise_that_was_not_attained_robs_nobody),
+	    cmocka_unit_test(test_a_message_that_was_not_counted_is_kept),
+	    cmocka_unit_test(test_a_commit_that_was_only_begun_leaves_nothing),
+	    cmocka_unit_test_teardown(test_no_memory_for_extents_is_an_error_and_no_crash,
+				      os_restore),
+	    cmocka_unit_test(test_too_large_is_said_at_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -90,6 +90,24 @@ static void test_a_commit_that_was_only_begun_leaves_nothing(void **state)
 	rig_close(&rig);
 }
 
+/* Positions in the payload area have 62 bits. A predecessor that lied may have used them up. */
+static void test_payload_positions_start_over_when_they_are_used_up(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	assert_int_equal(rig_publish(&rig, 64), 0);
+	lane_slot(&rig.map, 0)->data[0] = ((uint64_t)1 << 62) - 64;
+	lane_writer_close(&rig.writer);
+	rig_take_over(&rig);
+	struct lane_reader reader = rig_join(&rig, 0, ENTRY_LOSSLESS, false);
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(rig_publish(&rig, 1000), 0);
+		assert_int_equal(rig_read(&reader), 1);
+	}
+	rig_close(&rig);
+}
+
 static int no_memory(uint64_t bytes, bool wiped, void **ret)
 {
 	(void)bytes;
@@ -134,6 +152,7 @@ int main(void)
 	    cmocka_unit_test(test_a_raise_that_was_not_attained_robs_nobody),
 	    cmocka_unit_test(test_a_message_that_was_not_counted_is_kept),
 	    cmocka_unit_test(test_a_commit_that_was_only_begun_leaves_nothing),
+	    cmocka_unit_test(test_payload_positions_start_over_when_they_are_used_up),
 	    cmocka_unit_test_teardown(test_no_memory_for_extents_is_an_error_and_no_crash,
 				      os_restore),
 	    cmocka_unit_test(test_too_large_is_said_at_once),

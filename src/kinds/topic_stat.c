@@ -98,8 +98,10 @@ static void fill_subscriber(const struct topic_map *map, uint32_t entry, unsigne
 		uint64_t lag = cursor_lag(map, entry, i);
 		seat->position += atomic_load(&record->cursors[i]);
 		seat->lag += lag;
-		if (state == ENTRY_LOSSLESS && lag > 0 && lag == greatest_lag(map, i) &&
-		    (is_full(map, lag) || is_gated(&map->controls[i])))
+		bool slowest = lag > 0 && lag == greatest_lag(map, i);
+		bool gated = is_gated(&map->controls[i]);
+		if ((state == ENTRY_LOSSLESS && slowest && (is_full(map, lag) || gated)) ||
+		    (state == ENTRY_ARRIVING && gated))
 			seat->holds_up = 1;
 	}
 }
@@ -117,8 +119,7 @@ static void fill_role(const struct topic_map *map, struct tag tag, uint32_t role
 	for (uint32_t i = 0; i < map->subscribers; i++) {
 		uint64_t word = atomic_load(&map->entries[i]);
 		unsigned state = word_state(word);
-		if ((state == ENTRY_LOSSLESS || state == ENTRY_LOSSY) &&
-		    tag_equal(word_tag(word), tag))
+		if (state != ENTRY_FREE && state != ENTRY_JOINING && tag_equal(word_tag(word), tag))
 			fill_subscriber(map, i, state, seat);
 	}
 }

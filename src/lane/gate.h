@@ -3,17 +3,29 @@
  * The gate: what a publisher must know of subscribers before it overwrites anything.
  *
  * A subscriber's ENTRY is one word, state and tag:
- *   FREE -> JOINING(tag) -> LOSSLESS(tag) or LOSSY(tag) -> FREE, by its owner (the first and the
- *   last by CAS), or by whoever repairs the dead owner (any -> FREE, by CAS).
+ *   FREE -> JOINING(tag) -> ARRIVING(tag) -> LOSSLESS(tag), or JOINING(tag) -> LOSSY(tag), and from
+ *   any of them -> FREE, by its owner (the first and the last by CAS), or by whoever repairs the
+ *   dead owner (any -> FREE, by CAS).
  * Its CURSOR in this lane is one word: all messages before it are read. It is written by that
- * subscriber only, with release, and never goes back. Only LOSSLESS entries gate.
+ * subscriber only, with release, and never goes back. Only ARRIVING and LOSSLESS entries gate.
+ *
+ * ARRIVING: the cursor may be outdated by any number of messages, since nobody was held up while it
+ * was chosen. It then holds up everything, until its owner has looked again (lane.h, step 4) or is
+ * dead. A LOSSLESS one's cursor lies within the lane; one that does not is a stranger's, and gates
+ * nothing.
  */
 #ifndef SHOAL_LANE_GATE_H
 #define SHOAL_LANE_GATE_H
 
 #include "base/bits.h"
 
-enum entry_state { ENTRY_FREE = 0, ENTRY_JOINING = 1, ENTRY_LOSSLESS = 2, ENTRY_LOSSY = 3 };
+enum entry_state {
+	ENTRY_FREE = 0,
+	ENTRY_JOINING = 1,
+	ENTRY_LOSSLESS = 2,
+	ENTRY_LOSSY = 3,
+	ENTRY_ARRIVING = 4
+};
 
 struct gate {
 	const _Atomic uint64_t *entries;
@@ -38,33 +50,49 @@ static inline uint32_t gate_used(const struct gate *gate)
 	return used < gate->count ? used : gate->count;
 }
 
-static inline bool gate_pins(const struct gate *gate, uint32_t entry)
+/*
+ * What that entry still needs of a lane of `slots` slots that has come to `position`: a position,
+ * `position` itself when nothing. `held` is the earliest that can be needed at all.
+ */
+static inline uint64_t gate_need(const struct gate *gate, uint32_t entry, uint64_t position,
+				 uint64_t slots, uint64_t held)
 {
 	uint64_t word = atomic_load_explicit(&gate->entries[entry], memory_order_acquire);
-	return word_state(word) == ENTRY_LOSSLESS;
+	unsigned state = word_state(word);
+	if (state != ENTRY_LOSSLESS && state != ENTRY_ARRIVING)
+		return position;
+	uint64_t cursor = gate_cursor(gate, entry);
+	if (position - cursor <= slots)
+		return cursor;
+	return state == ENTRY_ARRIVING ? held : position;
 }
 
-/*
- * The earliest position, at most `position`, that a lossless subscriber still needs, seen from a
- * lane of `slots` slots. A cursor outside the lane is no honest one and gates nothing: a newcomer's
- * and an old one's always lie within. `held`: the position that a holding publisher keeps.
- */
+struct gate_view {
+	uint64_t minimum; /* the earliest position that a subscriber needs; at most `position` */
+	uint32_t slowest; /* whose it is; UINT32_MAX: nobody's */
+};
+
+static inline struct gate_view gate_look(const struct gate *gate, uint64_t position, uint64_t slots,
+					 uint64_t held)
+{
+	struct gate_view view = {position, UINT32_MAX};
+	uint32_t used = gate_used(gate);
+	for (uint32_t i = 0; i < used; i++) {
+		uint64_t need = gate_need(gate, i, position, slots, held);
+		if (position_distance(need, view.minimum) < 0)
+			view = (struct gate_view){need, i};
+	}
+	return view;
+}
+
+/* What the publisher must not overwrite: from here on. A holding one keeps `held`. */
 static inline uint64_t gate_minimum(const struct gate *gate, uint64_t position, uint64_t slots,
 				    uint64_t held)
 {
 	/* Before the entries: who is counted here is seen there. */
 	if (gate->hold && atomic_load_explicit(gate->joined, memory_order_acquire) == 0)
 		return held;
-	uint64_t minimum = position;
-	uint32_t used = gate_used(gate);
-	for (uint32_t i = 0; i < used; i++) {
-		if (!gate_pins(gate, i))
-			continue;
-		uint64_t cursor = gate_cursor(gate, i);
-		if (position - cursor <= slots && position_distance(cursor, minimum) < 0)
-			minimum = cursor;
-	}
-	return minimum;
+	return gate_look(gate, position, slots, held).minimum;
 }
 
 #endif

@@ -7,16 +7,18 @@
  *
  *   PUBLISHER (raise to t)                        NEWCOMER (lossless)
  *   1 look at the cursors; t = the earliest       1 cursors = oldest (or position, to start now)
- *   2 oldest = t               (relaxed)          2 entry JOINING -> LOSSLESS    (seq_cst)
+ *   2 oldest = t               (relaxed)          2 entry JOINING -> ARRIVING    (seq_cst)
  *   3 fence                    (seq_cst)          3 fence                        (seq_cst)
  *   4 look at the cursors again; t = the          4 cursors = the later of what they are and
  *     earliest; lower again: store it               oldest (or position) now
- *   5 overwrite what lies before t
+ *   5 overwrite what lies before t                5 entry ARRIVING -> LOSSLESS   (seq_cst)
  *
- * If 4 does not see the newcomer's entry, then the newcomer's 4 sees t (the two fences), so it
- * never relies on anything before t. If 4 sees it, its cursor counts: whichever value it has by
- * then is no later than the final one. So from its first message on a lossless subscriber misses
- * nothing, and what it reads in place stays until it moves its cursor.
+ * If the publisher's 4 does not see the newcomer's entry, then the newcomer's 4 sees t (the two
+ * fences), so it never relies on anything before t. If it sees ARRIVING, either the cursor lies
+ * within the lane and is no later than the final one, or it is outdated and the publisher takes it
+ * for the earliest possible; in both cases nothing is overwritten that the newcomer's 4 may choose.
+ * If it sees LOSSLESS, it sees the final cursor. So from its first message on a lossless subscriber
+ * misses nothing, and what it reads in place stays until it moves its cursor.
  * The publisher raises by an eighth of the lane at a time: no fence on the other seven eighths, and
  * a newcomer finds at least seven eighths of the lane's messages.
  *
@@ -105,7 +107,9 @@ bool lane_make_room(struct lane_writer *writer);
 /* Room in the payload area for `bytes`; 0, -EAGAIN (gated) or -EMSGSIZE. */
 int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_data);
 void lane_commit_outside(struct lane_writer *writer, uint64_t bytes);
-/* The subscriber that holds up the writer: index of its entry, or UINT32_MAX. */
+/* The subscriber that is furthest behind, and what it needs. */
+struct gate_view lane_gate(const struct lane_writer *writer);
+/* The index of its entry, or UINT32_MAX. */
 uint32_t lane_blocker(const struct lane_writer *writer);
 /* Publishes the word and wakes sleepers in one system call. */
 void lane_commit_waking(struct lane_writer *writer, uint64_t word);

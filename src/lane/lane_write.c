@@ -250,21 +250,12 @@ void lane_writer_close(struct lane_writer *writer)
 	writer->extents = NULL;
 }
 
+struct gate_view lane_gate(const struct lane_writer *writer)
+{
+	return gate_look(&writer->gate, writer->position, writer->map.slot_count, writer->oldest);
+}
+
 uint32_t lane_blocker(const struct lane_writer *writer)
 {
-	uint64_t slots = writer->map.slot_count;
-	uint64_t minimum_seen = writer->position;
-	uint32_t blocker = UINT32_MAX;
-	uint32_t used = gate_used(&writer->gate);
-	for (uint32_t i = 0; i < used; i++) {
-		if (!gate_pins(&writer->gate, i))
-			continue;
-		uint64_t cursor = gate_cursor(&writer->gate, i);
-		if (writer->position - cursor > slots ||
-		    position_distance(cursor, minimum_seen) >= 0)
-			continue;
-		minimum_seen = cursor;
-		blocker = i;
-	}
-	return blocker;
+	return lane_gate(writer).slowest;
 }

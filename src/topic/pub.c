@@ -125,9 +125,7 @@ static int look_first(struct shoal_pub *pub)
 static void set_gate_hint(struct shoal_pub *pub)
 {
 	struct lane_writer *writer = &pub->writer;
-	uint32_t blocker = lane_blocker(writer);
-	uint64_t minimum = blocker == UINT32_MAX ? writer->position
-						 : gate_cursor(&writer->gate, blocker);
+	uint64_t minimum = lane_gate(writer).minimum;
 	uint64_t quarter = max_u64((writer->position - minimum) / 4, 1);
 	atomic_store(&writer->map.control->gate_at, minimum + quarter);
 }

@@ -217,7 +217,7 @@ void topic_activate(const struct topic_map *map, uint32_t entry, struct tag tag,
 	atomic_store(&record->lost, 0);
 	for (uint32_t i = 0; i < map->lane_count; i++)
 		atomic_store(&record->cursors[i], first_position(&map->controls[i], from_oldest));
-	atomic_store(&map->entries[entry], word_make(lossy ? ENTRY_LOSSY : ENTRY_LOSSLESS, tag));
+	atomic_store(&map->entries[entry], word_make(lossy ? ENTRY_LOSSY : ENTRY_ARRIVING, tag));
 	atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in raise_oldest */
 	for (uint32_t i = 0; i < map->lane_count; i++) {
 		uint64_t first = first_position(&map->controls[i], from_oldest);
@@ -225,6 +225,8 @@ void topic_activate(const struct topic_map *map, uint32_t entry, struct tag tag,
 		if (position_distance(first, cursor) > 0)
 			atomic_store(&record->cursors[i], first);
 	}
+	if (!lossy)
+		atomic_store(&map->entries[entry], word_make(ENTRY_LOSSLESS, tag));
 	atomic_fetch_add(&map->body->shared.joined, 1);
 	topic_wake_publishers(map);
 }
@@ -321,7 +323,7 @@ static int audit_cursors(const struct topic_map *map, uint32_t entry)
 static int audit_entry(const struct topic_map *map, uint32_t entry, uint32_t used)
 {
 	uint64_t word = atomic_load(&map->entries[entry]);
-	if (word_state(word) > ENTRY_LOSSY)
+	if (word_state(word) > ENTRY_ARRIVING)
 		return error_fail(EBADMSG, "subscriber %u: its state is nonsense", entry);
 	if (word_state(word) == ENTRY_FREE)
 		return 0;

@@ -27,10 +27,12 @@ struct bench_setup {
 };
 
 struct bench_control;
+struct bench_program;
 
 /* One of the two processes, as a contender sees it. */
 struct bench_side {
 	int side; /* 0 or 1 */
+	const struct bench_program *program;
 	const struct bench_setup *setup;
 	struct bench_control *control;
 	void *memory;   /* shared, for references; fresh zeroes */
@@ -73,6 +75,10 @@ struct bench_control {
 	char prefix[40]; /* of every object: "bench-PID" */
 	char error[BENCH_DIE_BYTES];
 	double value[BENCH_CONTENDERS][BENCH_REPEATS];
+
+	/* Repeats in which somebody else took a core, so far; and in this one, from each side. */
+	uint64_t disturbed;
+	uint64_t robbed[2];
 
 	/* Who has come how far; each is written by one side. */
 	_Alignas(BENCH_APART) _Atomic uint64_t step0;

@@ -3,6 +3,7 @@
 
 #include "pin.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -206,8 +207,10 @@ void bench_report_foot(const struct bench_machine *machine, const struct bench_r
 		met += bench_row_met(&rows[i]);
 	}
 	printf("\n%zu of %zu goals met. Took %.0f s; processors %.0f%% busy just before; "
-	       "%.2f%% stolen by the hypervisor meanwhile.\n",
-	       met, goals, machine->took_s, machine->busy * 100.0, machine->stolen * 100.0);
+	       "%.2f%% stolen by the hypervisor meanwhile; "
+	       "%" PRIu64 " repeats disturbed by other processes and measured again.\n",
+	       met, goals, machine->took_s, machine->busy * 100.0, machine->stolen * 100.0,
+	       machine->disturbed);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */
@@ -254,9 +257,11 @@ void bench_report_json(const struct bench_machine *machine, const struct bench_r
 	printf(",\"processors\":%d,\"measured_on\":[%d,%d],\"kernel\":", machine->processors,
 	       machine->cores[0], machine->cores[1]);
 	json_string(machine->kernel);
-	printf(",\"busy_before\":%.4f,\"stolen\":%.5f},\"starts\":%u,\"repeats\":%u,"
+	printf(",\"busy_before\":%.4f,\"stolen\":%.5f,\"disturbed\":%" PRIu64
+	       "},\"starts\":%u,\"repeats\":%u,"
 	       "\"seconds\":%.1f,\"figures\":[",
-	       machine->busy, machine->stolen, machine->starts, machine->repeats, machine->took_s);
+	       machine->busy, machine->stolen, machine->disturbed, machine->starts,
+	       machine->repeats, machine->took_s);
 	for (size_t i = 0; i < count; i++) {
 		printf("%s\n", i > 0 ? "," : "");
 		json_row(&rows[i]);

@@ -271,6 +271,7 @@ static void measure(struct run *run)
 	run_kills(run, "lag", "slow subscriber killed: publisher goes on", bench_lag);
 	if (quiet_wanted && !stopped)
 		end_quiet(run, &quiet, true);
+	run->machine.disturbed = run->control->disturbed;
 	bench_machine_end(&run->machine);
 }
 

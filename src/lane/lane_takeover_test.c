@@ -108,10 +108,9 @@ static void test_payload_positions_start_over_when_they_are_used_up(void **state
 	rig_close(&rig);
 }
 
-static int no_memory(uint64_t bytes, bool wiped, void **ret)
+static int no_memory(uint64_t bytes, void **ret)
 {
 	(void)bytes;
-	(void)wiped;
 	(void)ret;
 	return -ENOMEM;
 }

@@ -115,8 +115,7 @@ static int open_extents(struct lane_writer *writer)
 	void *extents = NULL;
 	if (writer->extents)
 		return 0;
-	int r =
-	    os->map_private(writer->map.slot_count * sizeof(struct lane_extent), false, &extents);
+	int r = os->map_private(writer->map.slot_count * sizeof(struct lane_extent), &extents);
 	writer->extents = extents;
 	return r;
 }

@@ -66,8 +66,10 @@ struct os_calls {
 	void (*forget_across_fork)(int fd);
 	/* memory */
 	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */
-	/* Anonymous. In a forked child it reads as zeroes (`wiped`) or is not there. */
-	int (*map_private)(uint64_t bytes, bool wiped, void **ret);
+	int (*map_private)(uint64_t bytes, void **ret); /* anonymous; never inherited */
+	/* Anonymous, and copied to a forked child as usual, but for the first `wiped` bytes (whole
+	 * pages), which read as zeroes there. */
+	int (*map_handle)(uint64_t wiped, uint64_t bytes, void **ret);
 	int (*unmap)(void *address, uint64_t bytes);
 	/* waiting */
 	int (*futex_wait)(const void *word, uint32_t value, int64_t timeout_ns);

@@ -254,18 +254,28 @@ static int os_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 	return 0;
 }
 
-static int os_map_private(uint64_t bytes, bool wiped, void **ret)
+static int map_anonymous(uint64_t bytes, uint64_t advised, int advice, void **ret)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
-	if (madvise(p, bytes, wiped ? MADV_WIPEONFORK : MADV_DONTFORK) < 0) {
+	if (madvise(p, advised, advice) < 0) {
 		int r = -errno;
 		munmap(p, bytes);
 		return r;
 	}
 	*ret = p;
 	return 0;
+}
+
+static int os_map_private(uint64_t bytes, void **ret)
+{
+	return map_anonymous(bytes, bytes, MADV_DONTFORK, ret);
+}
+
+static int os_map_handle(uint64_t wiped, uint64_t bytes, void **ret)
+{
+	return map_anonymous(bytes, wiped, MADV_WIPEONFORK, ret);
 }
 
 static int os_unmap(void *address, uint64_t bytes)
@@ -427,6 +437,7 @@ const struct os_calls os_linux = {
     .forget_across_fork = os_forget_across_fork,
     .map = os_map,
     .map_private = os_map_private,
+    .map_handle = os_map_handle,
     .unmap = os_unmap,
     .futex_wait = os_futex_wait,
     .futex_wake = os_futex_wake,

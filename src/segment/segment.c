@@ -418,6 +418,13 @@ void segment_close(struct segment *segment)
 	segment->fd = -1;
 }
 
+void segment_close_in_child(struct segment *segment)
+{
+	segment->region.base = NULL;
+	segment->hidden[0] = '\0'; /* the parent's to remove */
+	segment_close(segment);
+}
+
 /* ---- identity ---------------------------------------------------------------------------- */
 
 static bool same_inode(const struct segment *segment, int fd)

@@ -69,6 +69,8 @@ int segment_open(struct segment *segment, const struct segment_name *name, bool 
 /* Opens it for reading only and checks it, but does not map it: for those who only look.
  * `region.base` stays NULL. */
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign);
+/* The same in a forked child, where the mapping is not. */
+void segment_close_in_child(struct segment *segment);
 /* Unmaps and closes. A segment that was never published is gone then. */
 void segment_close(struct segment *segment);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What publisher and subscriber handles have in common. A handle lies in memory that reads as
- * zeroes in a forked child, so there `live` is 0 without anybody having to ask.
+ * zeroes in a forked child, so there `live` is 0 without anybody having to ask. Behind it lies the
+ * object, which the child inherits: it needs it to close the descriptor.
  */
 #ifndef SHOAL_TOPIC_HANDLE_H
 #define SHOAL_TOPIC_HANDLE_H
@@ -14,7 +15,7 @@ struct handle {
 	_Atomic uint32_t interrupted;
 	int64_t spin_ns; /* 0: none, negative: never sleep */
 	struct topic_map map;
-	struct object object;
+	struct object *object;
 };
 
 /* Opens the object for a new handle of `bytes` bytes that begins with a struct handle. `options`

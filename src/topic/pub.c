@@ -22,20 +22,20 @@ struct shoal_pub {
 static int take_lane(struct shoal_pub *pub)
 {
 	struct handle *handle = &pub->handle;
-	struct tag tag = handle->object.seat.tag;
+	struct tag tag = handle->object->seat.tag;
 	pub->lane = topic_take_lane(&handle->map, tag);
-	if (pub->lane == UINT32_MAX && object_repair_all(&handle->object) > 0)
+	if (pub->lane == UINT32_MAX && object_repair_all(handle->object) > 0)
 		pub->lane = topic_take_lane(&handle->map, tag);
 	if (pub->lane == UINT32_MAX)
 		return error_fail(EUSERS,
 				  "all %u lanes of '%s' are held by live publishers; make "
 				  "it with more lanes",
-				  handle->map.lane_count, handle->object.segment.name.text);
+				  handle->map.lane_count, handle->object->segment.name.text);
 	if (topic_lane_ready(&handle->map, pub->lane))
 		return 0;
 	uint64_t offset = handle->map.region.body_offset + handle->map.fixed_bytes +
 			  pub->lane * handle->map.lane_bytes;
-	int r = segment_reserve(&handle->object.segment, offset, handle->map.lane_bytes, "a lane");
+	int r = segment_reserve(&handle->object->segment, offset, handle->map.lane_bytes, "a lane");
 	if (r == 0)
 		topic_lane_is_ready(&handle->map, pub->lane);
 	return r;
@@ -48,7 +48,7 @@ static int open_writer(struct shoal_pub *pub, unsigned flags)
 	struct gate gate = topic_gate(map, pub->lane);
 	gate.hold = flags & SHOAL_HOLD;
 	return lane_writer_open(&pub->writer, &lane, &gate, &map->body->wake,
-				pub->handle.object.fences_itself);
+				pub->handle.object->fences_itself);
 }
 
 int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
@@ -110,7 +110,7 @@ static void repair_blockers(void *context)
 		if (blocker == UINT32_MAX)
 			return;
 		struct tag tag = word_tag(atomic_load(&pub->handle.map.entries[blocker]));
-		if (object_repair_seat(&pub->handle.object, tag.seat) <= 0)
+		if (object_repair_seat(pub->handle.object, tag.seat) <= 0)
 			return;
 	}
 }
@@ -186,7 +186,7 @@ static int fail_size(const struct shoal_pub *pub, uint64_t bytes)
 	return error_fail(EMSGSIZE,
 			  "a message of %llu bytes does not fit: the payload area of '%s' "
 			  "has %llu; make the topic with a larger payload_bytes (--payload)",
-			  (unsigned long long)bytes, pub->handle.object.segment.name.text,
+			  (unsigned long long)bytes, pub->handle.object->segment.name.text,
 			  (unsigned long long)pub->writer.map.area);
 }
 
@@ -356,7 +356,7 @@ static int look_for_subscribers(void *context)
 	if (topic_subscribers(map) < wait->count)
 		return 0;
 	/* Enough, but the dead don't count: repair takes them out. */
-	object_repair_all(&wait->pub->handle.object);
+	object_repair_all(wait->pub->handle.object);
 	return topic_subscribers(map) >= wait->count;
 }
 

@@ -22,6 +22,7 @@ struct shoal_sub {
 	uint32_t budget;            /* what `quick` becomes when the message is passed */
 	struct lane_reader *reader; /* of the current lane */
 	struct lane_message message;
+	bool fences_itself;
 	bool lossy;
 	bool follow;
 	bool held;                   /* `message` was found and not passed yet */
@@ -53,7 +54,7 @@ static int grow_buffer(struct lane_buffer *buffer, uint64_t bytes)
 {
 	void *data = NULL;
 	bytes = align_up(bytes, PAGE_BYTES);
-	int r = os->map_private(bytes, false, &data);
+	int r = os->map_private(bytes, &data);
 	if (r < 0)
 		return error_fail(ENOMEM, "no memory for a message of %llu bytes",
 				  (unsigned long long)bytes);
@@ -67,15 +68,15 @@ static int grow_buffer(struct lane_buffer *buffer, uint64_t bytes)
 static int take_entry(struct shoal_sub *sub, unsigned flags)
 {
 	struct handle *handle = &sub->handle;
-	struct tag tag = handle->object.seat.tag;
+	struct tag tag = handle->object->seat.tag;
 	sub->entry = topic_take_entry(&handle->map, tag);
-	if (sub->entry == UINT32_MAX && object_repair_all(&handle->object) > 0)
+	if (sub->entry == UINT32_MAX && object_repair_all(handle->object) > 0)
 		sub->entry = topic_take_entry(&handle->map, tag);
 	if (sub->entry == UINT32_MAX)
 		return error_fail(EUSERS,
 				  "all %u subscriber entries of '%s' are held by live "
 				  "processes; make it with more",
-				  handle->map.subscribers, handle->object.segment.name.text);
+				  handle->map.subscribers, handle->object->segment.name.text);
 	sub->record = topic_record(&handle->map, sub->entry);
 	topic_activate(&handle->map, sub->entry, tag, sub->lossy, flags & SHOAL_FROM_OLDEST);
 	return 0;
@@ -118,20 +119,20 @@ int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 	void *readers = NULL;
 	sub->lossy = flags & SHOAL_LOSSY;
 	sub->follow = flags & SHOAL_FOLLOW;
+	sub->fences_itself = handle->object->fences_itself;
 	sub->buffer.grow = grow_buffer;
-	int r = os->map_private(readers_bytes(sub), false, &readers);
+	int r = os->map_private(readers_bytes(sub), &readers);
 	if (r < 0)
 		return handle_fail(handle, sizeof(*sub), made, error_fail(ENOMEM, "no memory"));
 	sub->readers = readers;
-	/* Before the entry: a lane that gets ready later changes the epoch again. */
-	sub->epoch = atomic_load(&handle->map.body->shared.epoch);
+	/* Another than now: the first look finds lanes that got ready and a removal meanwhile. */
+	sub->epoch = atomic_load(&handle->map.body->shared.epoch) - 1;
 	r = take_entry(sub, flags);
 	if (r < 0) {
 		os->unmap(readers, readers_bytes(sub));
 		return handle_fail(handle, sizeof(*sub), made, r);
 	}
 	open_readers(sub);
-	find_ready_lanes(sub);
 	*ret_sub = sub;
 	return made;
 }
@@ -186,7 +187,7 @@ static inline void pass_message(struct shoal_sub *sub)
 	sub->lent = false;
 	sub->quick = sub->budget;
 	lane_pass(sub->reader);
-	lane_open_gate(sub->reader, sub->handle.object.fences_itself);
+	lane_open_gate(sub->reader, sub->fences_itself);
 }
 
 /* The epoch changed: lanes became ready, or the object was removed. */
@@ -264,7 +265,7 @@ static void repair_publishers(void *context)
 	for (uint32_t i = 0; i < sub->active; i++) {
 		struct lane_control *control = sub->readers[i].map.control;
 		if (commit_under_way(control))
-			object_repair_seat(&sub->handle.object,
+			object_repair_seat(sub->handle.object,
 					   word_tag(atomic_load(&control->owner)).seat);
 	}
 }
@@ -338,7 +339,7 @@ static inline void quick_pass(struct shoal_sub *sub)
 {
 	sub->quick--;
 	lane_pass(sub->reader);
-	lane_open_gate(sub->reader, sub->handle.object.fences_itself);
+	lane_open_gate(sub->reader, sub->fences_itself);
 }
 
 static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,

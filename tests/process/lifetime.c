@@ -66,7 +66,7 @@ static uint64_t named_inode(void)
 /* A handle begins with a struct handle; this is the inode of the file that it has mapped. */
 static uint64_t inode_of(const void *handle)
 {
-	return ((const struct handle *)handle)->object.segment.inode;
+	return ((const struct handle *)handle)->object->segment.inode;
 }
 
 /* Small, so that making one costs little. */

@@ -193,6 +193,15 @@ struct lane_message {
 int lane_locate(const struct lane_map *map, const struct lane_slot *slot, uint64_t word,
 		struct lane_message *ret);
 
+/* The first position in the payload area, from `head` on, where that message may begin. */
+static inline uint64_t lane_place_after(const struct lane_map *map, uint64_t head,
+					const struct lane_message *message)
+{
+	uint64_t offset = (uint64_t)(message->data - map->payload);
+	uint64_t place = head - head % map->area + offset;
+	return place >= head ? place : place + map->area;
+}
+
 /* 1: the next message, in place; 0: there is none yet; -EBADMSG. For lossless readers. */
 static inline int lane_peek(const struct lane_reader *reader, struct lane_message *ret)
 {

@@ -101,9 +101,9 @@ static int fail_audit(uint32_t lane, uint64_t position, const char *what)
 /* Every message from `oldest` on is there, and those outside lie one behind the other. */
 static int audit_messages(const struct lane_map *map, uint32_t number, uint64_t from, uint64_t end)
 {
-	struct lane_message message;
+	struct lane_message message = {NULL, 0};
 	bool any = false;
-	uint64_t first = 0, last_end = 0;
+	uint64_t first = 0, head = 0;
 	for (uint64_t p = from; p != end; p++) {
 		const struct lane_slot *slot = lane_slot(map, p);
 		uint64_t word = atomic_load(&slot->word);
@@ -113,14 +113,12 @@ static int audit_messages(const struct lane_map *map, uint32_t number, uint64_t 
 			return fail_audit(number, p, "its length or place is nonsense");
 		if ((word & 0xffff) != LANE_OUTSIDE)
 			continue;
-		uint64_t start = atomic_load(&slot->data[0]);
-		first = any ? first : start;
-		if (any && start < last_end)
-			return fail_audit(number, p, "it overlaps the one before it");
-		last_end = start + message.bytes;
-		if (last_end - first > map->area)
-			return fail_audit(number, p, "it overwrote one that is still promised");
+		uint64_t place = lane_place_after(map, head, &message);
+		first = any ? first : place;
 		any = true;
+		head = place + message.bytes;
+		if (head - first > map->area)
+			return fail_audit(number, p, "it overlaps one that is still promised");
 	}
 	return 0;
 }

@@ -196,7 +196,8 @@ void lane_settle(const struct lane_map *map)
 	atomic_store(&map->control->begun, end);
 }
 
-/* Finds the messages outside the slots that may still be read, and continues behind them. */
+/* Finds the messages outside the slots that may still be read, and continues behind them. Only
+ * where they lie in the area counts: their numbers may be a stranger's. */
 static int recover_extents(struct lane_writer *writer)
 {
 	const struct lane_map *map = &writer->map;
@@ -207,13 +208,12 @@ static int recover_extents(struct lane_writer *writer)
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 		if ((word & 0xffff) != LANE_OUTSIDE || !lane_word_is(word, position))
 			continue;
-		uint64_t start = atomic_load_explicit(&slot->data[0], memory_order_relaxed);
-		/* Far beyond what was ever written: a stranger's; numbers must not run out. */
-		if (lane_locate(map, slot, word, &message) < 0 || start >> 61 != 0)
+		if (lane_locate(map, slot, word, &message) < 0 || writer->head >> 62 != 0)
 			continue;
 		int r = open_extents(writer);
 		if (r < 0)
 			return r;
+		uint64_t start = lane_place_after(map, writer->head, &message);
 		*extent(writer, writer->extents_count++) = (struct lane_extent){position, start};
 		writer->head = start + message.bytes;
 	}

@@ -26,7 +26,8 @@ void wait_alert(_Atomic uint32_t *word)
 /* 1: there; 0: not while spinning; < 0: as look. */
 static int spin(const struct wait *wait, int64_t now, int64_t deadline)
 {
-	int64_t end = wait->spin_ns < 0 ? INT64_MAX : now + wait->spin_ns;
+	int64_t end = wait->spin_ns < 0 || wait->spin_ns > INT64_MAX - now ? INT64_MAX
+									   : now + wait->spin_ns;
 	if (deadline >= 0 && deadline < end)
 		end = deadline;
 	int64_t yield_at = now + SPIN_YIELD_NS;

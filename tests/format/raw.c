@@ -104,12 +104,12 @@ static uint64_t body(void)
 
 static uint64_t control(uint64_t lane)
 {
-	return body() + 256 + 128 * lane;
+	return body() + 256 + 256 * lane;
 }
 
 static uint64_t entry(uint64_t subscriber)
 {
-	return body() + 256 + 128 * LANES + 8 * subscriber;
+	return body() + 256 + 256 * LANES + 8 * subscriber;
 }
 
 static uint64_t record_bytes(void)
@@ -119,7 +119,7 @@ static uint64_t record_bytes(void)
 
 static uint64_t record(uint64_t subscriber)
 {
-	uint64_t first = round_up(256 + 128 * LANES + 8 * SUBSCRIBERS, 64);
+	uint64_t first = round_up(256 + 256 * LANES + 8 * SUBSCRIBERS, 64);
 	return body() + first + record_bytes() * subscriber;
 }
 

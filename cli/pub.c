@@ -12,11 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BATCH           1024
-#define DEFAULT_PIECE   ((uint64_t)64 << 10)
-#define NO_LIMIT        UINT64_MAX
-#define SLEEP_LEAST_NS  20000 /* closer than this a message of --rate goes out at once */
-#define RATE_BEHIND_MAX NS_PER_SECOND
+#define BATCH            1024
+#define DEFAULT_PIECE    ((uint64_t)64 << 10)
+#define NO_LIMIT         UINT64_MAX
+#define SLEEP_LEAST_NS   20000 /* closer than this a message of --rate goes out at once */
+#define LINE_CHECK_BYTES ((size_t)1 << 20)
+#define RATE_BEHIND_MAX  NS_PER_SECOND
 
 static struct {
 	int framing;
@@ -52,6 +53,7 @@ struct sender {
 	const char *name;
 	bool kept; /* as far as we know: what we leave there will stay */
 	uint64_t sent;
+	size_t checked;  /* so much of a long line is known to fit */
 	int64_t next_ns; /* --rate: when the next message is due */
 	struct frame_reader in;
 	struct wait_note note;
@@ -235,6 +237,22 @@ static size_t batch_limit(const struct sender *sender)
 	return left < BATCH ? (size_t)left : BATCH;
 }
 
+/* A line without an end is not to fill our memory before we hear that it is too large. */
+static int check_long_line(struct sender *sender)
+{
+	size_t pending = frame_pending(&sender->in);
+	struct shoal_loan loan;
+	int r;
+
+	if (pending < sender->checked + LINE_CHECK_BYTES)
+		return 0;
+	sender->checked = pending;
+	r = shoal_pub_claim(sender->pub, pending, 0, &loan);
+	if (r == 0)
+		shoal_pub_abort(sender->pub, &loan);
+	return r == -EMSGSIZE ? r : 0;
+}
+
 /* All of the input. What has arrived is sent before we ask for more. */
 static int send_input(struct sender *sender)
 {
@@ -252,8 +270,12 @@ static int send_input(struct sender *sender)
 			r = frame_last(&sender->in, frames);
 			return r == 1 ? send_frames(sender, frames, 1) : r;
 		} else {
-			r = frame_fill(&sender->in);
+			r = check_long_line(sender);
+			if (r == 0)
+				r = frame_fill(&sender->in);
 		}
+		if (count)
+			sender->checked = 0;
 	}
 	return r;
 }

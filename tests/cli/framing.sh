@@ -29,22 +29,22 @@ u32() {
 		$(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"
 }
 
-echo "- lines, empty ones too"
+section "lines, empty ones too"
 printf 'one\n\n\ntwo words\n\n' >in
 carry "" ""
 same in arrived
 
-echo "- the last line needs no newline"
+section "the last line needs no newline"
 printf 'one\nlast' >in
 carry "" ""
 printf 'one\nlast\n' | cmp - arrived || bad "last line"
 
-echo "- no input, no message"
+section "no input, no message"
 : >in
 exits 0 "$SHOAL_BIN" pub t <in
 nothing_left "empty input"
 
-echo "- binary as lines"
+section "binary as lines"
 {
 	head -c 3000000 /dev/urandom
 	echo
@@ -52,7 +52,7 @@ echo "- binary as lines"
 carry "" ""
 same in arrived
 
-echo "- pieces"
+section "pieces"
 head -c 5000001 /dev/urandom >in
 carry "--frame none --size 1000" "--frame none"
 same in arrived
@@ -65,14 +65,14 @@ same in arrived
 carry "--frame none --size 1M" "--frame none --lossy"
 sub_lost_or_same
 
-echo "- a piece is a message: five millions and one byte are five of a million and a small one"
+section "a piece is a message: five millions and one byte are five of a million and a small one"
 carry "--frame none --size 1000000" "--frame u32"
 size_is arrived $((5000001 + 6 * 4)) || bad "six messages: $(stat -c %s arrived)"
 {
 	tail -c 5 arrived | cmp - <(u32 1; tail -c 1 in)
 } || bad "the last piece"
 
-echo "- length-prefixed, of every kind of size"
+section "length-prefixed, of every kind of size"
 for bytes in 0 1 55 56 57 0 1000 4096 70000 127 131068 131072 131073 1500000 0 3; do
 	u32 $bytes
 	head -c $bytes /dev/urandom
@@ -82,7 +82,7 @@ same in arrived
 carry "--frame u32 --rate 1000" "--frame u32"
 same in arrived
 
-echo "- a frame that is cut off: what was whole arrives, and the exit code says so"
+section "a frame that is cut off: what was whole arrives, and the exit code says so"
 {
 	u32 3
 	printf abc
@@ -105,7 +105,7 @@ printf 'ab' >in
 exits 3 "$SHOAL_BIN" pub t --frame u32 <in
 has err "ends within a message"
 
-echo "- a line of 3 MB, between others"
+section "a line of 3 MB, between others"
 {
 	echo before
 	head -c 3000000 /dev/zero | tr '\0' x
@@ -117,7 +117,7 @@ same in arrived
 carry "--payload 4M" "--lossy"
 sub_lost_or_same
 
-echo "- a line larger than the payload area: an error that says what to do"
+section "a line larger than the payload area: an error that says what to do"
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!
 exits 3 "$SHOAL_BIN" pub t <in
@@ -125,7 +125,20 @@ has err payload
 ends 0 $sub
 equal "$(cat arrived)" before
 
-echo "- a line that has arrived is sent though more may come"
+section "nor is it read to its end, which may never come"
+head -c 1000000000 /dev/zero | (
+	# A sanitizer reserves terabytes.
+	[ -n "${SHOAL_SANITIZE:-}" ] || ulimit -v 1000000
+	exits 3 "$SHOAL_BIN" pub t
+)
+has err payload
+
+section "a length that is nonsense is no reason to take memory"
+printf '\377\377\377\377xxx' >in
+exits 3 "$SHOAL_BIN" pub t --frame u32 <in
+has err payload
+
+section "a line that has arrived is sent though more may come"
 mkfifo pipe
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!

@@ -10,14 +10,14 @@ json() {
 	"$check" "$@" <out || bad "JSON: $*"
 }
 
-echo "- empty lists"
+section "empty lists"
 for verb in "ls" "ls nobody" "gc"; do
 	# shellcheck disable=SC2086
 	shoal $verb --json >out 2>err
 	equal "$(cat out)" "[]" "$verb"
 done
 
-echo "- messages"
+section "messages"
 {
 	printf 'plain\n\n'
 	printf 'quote " backslash \\ tab \t\n'
@@ -45,7 +45,7 @@ for text in f fo foo foob $'\377' $'\377\377' $'\377\377\377' $'\377\377\377\377
 done
 json -l '0.payload_base64="/////w=="'
 
-echo "- stat: a topic with two in it"
+section "stat: a topic with two in it"
 "$SHOAL_BIN" pub g/t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -70,7 +70,7 @@ json "$publisher.pid=$pub" "$publisher.lane=0" "$publisher.lag=null" "$subscribe
 	"$subscriber.lag=0" "$subscriber.lane=null" "$subscriber.holds_up=false" \
 	"$subscriber.lost=null"
 
-echo "- ls, rm, gc"
+section "ls, rm, gc"
 exits 0 "$SHOAL_BIN" ls --json
 json '.#1' '0.name="g/t"' '0.seats_taken=2' '0.seats_alive=2' '0.size:integer' '0.used:integer' \
 	'0.uid:integer' '0.owner:string' '0.problem=""'

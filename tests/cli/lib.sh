@@ -10,6 +10,13 @@ set -u
 : "${SHOAL_BIN:?the command to test}" "${SHOAL_DIR:?a folder for the objects}"
 : >failures
 
+# Begins a part of the test. A background process makes its files when it gets to it, so those of
+# the part before must not be there to be taken for them.
+section() {
+	echo "- $*"
+	rm -f arrived pub.err sub.err
+}
+
 # For use in the foreground; in the background $! would be a shell's.
 shoal() {
 	"$SHOAL_BIN" "$@"

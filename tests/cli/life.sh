@@ -4,7 +4,7 @@
 . "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
 mkfifo pipe
 
-echo "- sub waits for the topic, says so, and ends when the publisher has closed"
+section "sub waits for the topic, says so, and ends when the publisher has closed"
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!
 wait_for grep -q "waiting for the topic t" sub.err
@@ -14,7 +14,7 @@ ends 0 $sub
 equal "$(cat arrived)" hello
 nothing_left "the last one left"
 
-echo "- pub waits for the first subscriber at the end of its input, and says so"
+section "pub waits for the first subscriber at the end of its input, and says so"
 seq 3 | "$SHOAL_BIN" pub t 2>pub.err 3>&- &
 pub=$!
 wait_for grep -q "waiting for the first subscriber" pub.err
@@ -22,7 +22,7 @@ exits 0 "$SHOAL_BIN" sub t
 equal "$(cat out)" "$(seq 3)"
 ends 0 $pub
 
-echo "- and rather than overwrite, it waits with a full lane"
+section "and rather than overwrite, it waits with a full lane"
 seq 100000 | "$SHOAL_BIN" pub t --slots 16 2>pub.err 3>&- &
 pub=$!
 wait_for grep -q "waiting for the first subscriber" pub.err
@@ -30,11 +30,11 @@ exits 0 "$SHOAL_BIN" sub t
 seq 100000 | cmp - out || bad "all from the first on"
 ends 0 $pub
 
-echo "- --no-wait does neither"
+section "--no-wait does neither"
 seq 100000 | exits 0 "$SHOAL_BIN" pub t --slots 16 --no-wait
 nothing_left "--no-wait"
 
-echo "- a publisher that was killed has not closed; the next one that closes in order has"
+section "a publisher that was killed has not closed; the next one that closes in order has"
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
@@ -50,7 +50,7 @@ echo eleven | exits 0 "$SHOAL_BIN" pub t
 ends 0 $sub
 equal "$(cat arrived)" "$(seq 10; echo eleven)"
 
-echo "- two publishers: the first that closes doesn't end it"
+section "two publishers: the first that closes doesn't end it"
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
@@ -68,7 +68,7 @@ ends 0 $pub
 ends 0 $sub
 equal "$(cat arrived)" "$(printf 'a\nb\nc')"
 
-echo "- --follow stays"
+section "--follow stays"
 "$SHOAL_BIN" sub t --follow >arrived 2>sub.err 3>&- &
 sub=$!
 echo a | exits 0 "$SHOAL_BIN" pub t
@@ -80,7 +80,7 @@ kill -TERM $sub
 ends 0 $sub
 nothing_left "--follow"
 
-echo "- --count, of sub and of pub"
+section "--count, of sub and of pub"
 seq 10 | "$SHOAL_BIN" pub t --count 5 2>pub.err 3>&- &
 pub=$!
 exits 0 "$SHOAL_BIN" sub t
@@ -92,7 +92,7 @@ exits 0 "$SHOAL_BIN" sub t --count 3
 equal "$(cat out)" "$(seq 3)"
 ends 0 $pub
 
-echo "- --timeout: no topic, and no message"
+section "--timeout: no topic, and no message"
 exits 4 "$SHOAL_BIN" sub t --timeout 0.05
 has err "no such topic"
 exits 0 "$SHOAL_BIN" create t
@@ -108,7 +108,7 @@ exec 3>&-
 ends 0 $pub
 exits 0 "$SHOAL_BIN" rm t --yes
 
-echo "- a kept topic holds its messages: from the oldest, or only what comes now"
+section "a kept topic holds its messages: from the oldest, or only what comes now"
 seq 5 | exits 0 "$SHOAL_BIN" pub t --keep
 exits 0 "$SHOAL_BIN" sub t
 equal "$(cat out)" "$(seq 5)"
@@ -124,7 +124,7 @@ ends 0 $sub
 equal "$(cat arrived)" six
 exits 0 "$SHOAL_BIN" rm t --yes
 
-echo "- a topic in a file stays"
+section "a topic in a file stays"
 seq 5 | exits 0 "$SHOAL_BIN" pub "file:$PWD/topic"
 exits 0 "$SHOAL_BIN" sub "file:$PWD/topic"
 equal "$(cat out)" "$(seq 5)"
@@ -133,7 +133,7 @@ has out "5 messages"
 exits 0 "$SHOAL_BIN" rm --yes "file:$PWD/topic"
 [ -e topic ] && bad "rm left the file"
 
-echo "- --wait-subscribers"
+section "--wait-subscribers"
 seq 3 | "$SHOAL_BIN" pub t --wait-subscribers 2 2>pub.err 3>&- &
 pub=$!
 wait_for grep -q "0 of 2 are there" pub.err
@@ -146,7 +146,7 @@ ends 0 $sub
 ends 0 $pub
 equal "$(cat arrived)" "$(seq 3)"
 
-echo "- a lossy subscriber loses what is overwritten, and says how much"
+section "a lossy subscriber loses what is overwritten, and says how much"
 "$SHOAL_BIN" sub t --lossy --stats >arrived 2>sub.err 3>&- &
 sub=$!
 seq 200000 | exits 0 "$SHOAL_BIN" pub t --wait-subscribers 1 --slots 64
@@ -157,7 +157,7 @@ got=$(wc -l <arrived)
 [ $((got + ${lost:-0})) -le 200000 ] || bad "lossy: $got + ${lost:-0}"
 sort -n -c arrived || bad "lossy: order"
 
-echo "- --stats"
+section "--stats"
 seq 1000 | "$SHOAL_BIN" pub t --stats 2>pub.err 3>&- &
 pub=$!
 exits 0 "$SHOAL_BIN" sub t --stats

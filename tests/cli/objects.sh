@@ -8,7 +8,7 @@ names() {
 	shoal ls -n -o name "$@" 2>/dev/null | tr -d ' ' | tr '\n' ' '
 }
 
-echo "- create"
+section "create"
 exits 0 "$SHOAL_BIN" create market/ticks --lanes 2 --slots 1K --mode 0640 --payload 1M
 has err "made the topic market/ticks: 2 lanes of 1,024 slots"
 exits 1 "$SHOAL_BIN" create market/ticks
@@ -19,7 +19,7 @@ exits 0 "$SHOAL_BIN" create other
 exits 0 "$SHOAL_BIN" pub market --slots 2K --no-wait </dev/null
 has err "its own geometry holds"
 
-echo "- ls, with and without a prefix"
+section "ls, with and without a prefix"
 equal "$(names)" "market market/news market/ticks other "
 equal "$(names other)" "other "
 equal "$(names market/)" "market/news market/ticks "
@@ -32,10 +32,10 @@ exits 1 "$SHOAL_BIN" ls nobody
 exits 0 "$SHOAL_BIN" ls -o HEALTH,Name
 equal "$(head -n 1 out | tr -s ' ')" "HEALTH NAME"
 
-echo "- no colour without a terminal, whatever TERM says"
+section "no colour without a terminal, whatever TERM says"
 TERM=xterm-256color shoal ls | grep -q "$(printf '\033')" && bad "colour in a pipe"
 
-echo "- stat of one and of a group"
+section "stat of one and of a group"
 exits 0 "$SHOAL_BIN" stat market/ticks
 has out "2 lanes of 1,024 slots"
 exits 0 "$SHOAL_BIN" stat market/
@@ -46,7 +46,7 @@ has err "no object and no group nobody"
 exits 1 "$SHOAL_BIN" stat nobody other
 has out "other: topic"
 
-echo "- rm shows what it would do, and does it with --yes"
+section "rm shows what it would do, and does it with --yes"
 exits 1 "$SHOAL_BIN" rm other </dev/null
 has out "would be removed"
 has err "--yes"
@@ -57,13 +57,13 @@ exits 1 "$SHOAL_BIN" rm other --yes
 exits 1 "$SHOAL_BIN" rm market nobody --yes
 equal "$(names)" "market market/news market/ticks " "all or nothing"
 
-echo "- rm of a name leaves the group of that name alone"
+section "rm of a name leaves the group of that name alone"
 exits 0 "$SHOAL_BIN" rm --yes market
 equal "$(names)" "market/news market/ticks "
 exits 0 "$SHOAL_BIN" rm --yes market/
 equal "$(names)" ""
 
-echo "- what is in use is refused, with who uses it; --force takes it away from them"
+section "what is in use is refused, with who uses it; --force takes it away from them"
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -82,12 +82,11 @@ exits 0 "$SHOAL_BIN" rm t --yes --force
 echo x >&3
 ends 3 $pub
 has pub.err t
-kill $sub
-wait_for has_ended $sub
-wait $sub
+ends 3 $sub
+has sub.err t
 exec 3>&-
 
-echo "- gc: after kill -9 of all, what they left is listed, and removed with --yes"
+section "gc: after kill -9 of all, what they left is listed, and removed with --yes"
 "$SHOAL_BIN" pub g/t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -118,7 +117,7 @@ has out kept
 exits 0 "$SHOAL_BIN" gc --kept --yes
 nothing_left gc
 
-echo "- what was left is no hindrance to the next who uses the name"
+section "what was left is no hindrance to the next who uses the name"
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -133,7 +132,7 @@ has err "made the topic t"
 ends 0 $sub
 equal "$(cat arrived)" new
 
-echo "- a damaged one is shown, left alone by gc, and removed only by force"
+section "a damaged one is shown, left alone by gc, and removed only by force"
 exits 0 "$SHOAL_BIN" create t
 dd if=/dev/urandom of="$SHOAL_DIR/shoal:t" bs=4096 count=1 conv=notrunc 2>dd.err
 exits 0 "$SHOAL_BIN" ls

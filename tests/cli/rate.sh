@@ -16,7 +16,7 @@ last=$(sed -n '$s/.*"time_ns":\([0-9]*\).*/\1/p' out)
 took=$(((last - first) / 1000000))
 [ $took -ge 300 ] || bad "50 intervals of 10 ms took $took ms"
 
-echo "- many a second go out without a sleep each"
+section "many a second go out without a sleep each"
 seq 20000 | "$SHOAL_BIN" pub t --rate 1000000 2>pub.err 3>&- &
 pub=$!
 exits 0 "$SHOAL_BIN" sub t

@@ -14,7 +14,7 @@ quiet() {
 }
 
 for signal in INT TERM HUP; do
-	echo "- SIG$signal: sub without a topic"
+	section "SIG$signal: sub without a topic"
 	fresh sub t >arrived 2>sub.err 3>&- &
 	sub=$!
 	wait_for grep -q "waiting for the topic" sub.err
@@ -22,7 +22,7 @@ for signal in INT TERM HUP; do
 	ends 0 $sub
 	quiet sub.err
 
-	echo "- SIG$signal: sub and pub with nothing to do"
+	section "SIG$signal: sub and pub with nothing to do"
 	fresh pub t <pipe 2>pub.err 3>&- &
 	pub=$!
 	exec 3>pipe
@@ -39,7 +39,7 @@ for signal in INT TERM HUP; do
 	quiet pub.err
 	nothing_left "SIG$signal"
 
-	echo "- SIG$signal: pub whose messages nobody reads"
+	section "SIG$signal: pub whose messages nobody reads"
 	fresh pub t <pipe 2>pub.err 3>&- &
 	pub=$!
 	exec 3>pipe
@@ -51,7 +51,7 @@ for signal in INT TERM HUP; do
 	has pub.err "nobody has subscribed"
 	nothing_left "SIG$signal"
 
-	echo "- SIG$signal: pub that is held up, with more to send"
+	section "SIG$signal: pub that is held up, with more to send"
 	seq 100000 >in
 	fresh pub t --slots 16 <in 2>pub.err 3>&- &
 	pub=$!
@@ -61,7 +61,7 @@ for signal in INT TERM HUP; do
 	has pub.err "there was more to send"
 	nothing_left "SIG$signal"
 
-	echo "- SIG$signal: sub whose reader doesn't read"
+	section "SIG$signal: sub whose reader doesn't read"
 	seq 100000 | "$SHOAL_BIN" pub t --keep --slots 128K 2>pub.err
 	fresh sub t --follow >pipe 2>sub.err 3>&- &
 	sub=$!
@@ -73,7 +73,7 @@ for signal in INT TERM HUP; do
 	exits 0 "$SHOAL_BIN" rm t --yes
 done
 
-echo "- what was ignored stays ignored (nohup)"
+section "what was ignored stays ignored (nohup)"
 env --ignore-signal=HUP "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!
 wait_for grep -q "waiting for the topic" sub.err
@@ -82,7 +82,7 @@ echo x | exits 0 "$SHOAL_BIN" pub t
 ends 0 $sub
 equal "$(cat arrived)" x
 
-echo "- SIGPIPE: a reader that has had enough"
+section "SIGPIPE: a reader that has had enough"
 seq 100000 | "$SHOAL_BIN" pub t 2>pub.err 3>&- &
 pub=$!
 shoal sub t 2>sub.err | head -n 1 >arrived
@@ -92,7 +92,7 @@ ends 0 $pub
 quiet sub.err
 nothing_left SIGPIPE
 
-echo "- SIGPIPE: noticed though nothing comes"
+section "SIGPIPE: noticed though nothing comes"
 fresh pub t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -102,7 +102,7 @@ equal "$(cat arrived)" 1
 exec 3>&-
 ends 0 $pub
 
-echo "- listings into a closed pipe"
+section "listings into a closed pipe"
 exits 0 "$SHOAL_BIN" create t
 shoal ls 2>err | true
 [ -s err ] && bad "ls | true: $(cat err)"

@@ -66,7 +66,7 @@ for verb in pub sub ls stat create rm gc; do
 	same out help
 done
 
-echo "- an output that is full is a failure"
+section "an output that is full is a failure"
 if [ -w /dev/full ]; then
 	timeout 20 "$SHOAL_BIN" ls --json >/dev/full 2>err
 	equal $? 3 "ls to /dev/full"

@@ -4,7 +4,11 @@
 . "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
 mkfifo pipe
 
-echo "- a stopped subscriber holds up its publisher, by name; killed, it doesn't"
+holds_up() {
+	shoal stat t -n -o pid,holds_up | grep -q "^ *$1 yes"
+}
+
+section "a stopped subscriber holds up its publisher, by name; killed, it doesn't"
 "$SHOAL_BIN" pub t --slots 16 <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -32,13 +36,13 @@ wait_for size_is arrived $((2 + 292))
 kill -STOP $sub
 wait_for is_stopped $sub
 seq 100 >&3
-wait_for grep -q "waiting for subscriber" pub.err
+wait_for holds_up $sub
 exec 3>&-
 dies $sub
 ends 0 $pub
 nothing_left "a killed subscriber"
 
-echo "- at the end of input, the subscriber that has not read everything"
+section "at the end of input, the subscriber that has not read everything"
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe
@@ -56,7 +60,7 @@ ends 0 $pub
 ends 0 $sub
 seq 0 100 | cmp - arrived || bad "all arrived"
 
-echo "- a subscriber says that its publisher is stopped"
+section "a subscriber says that its publisher is stopped"
 "$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
 pub=$!
 exec 3>pipe

@@ -75,8 +75,10 @@ static inline uint64_t random_below(uint64_t *state, uint64_t limit)
 static inline void random_fill(uint64_t *state, void *to, uint64_t bytes)
 {
 	uint8_t *p = to;
-	for (uint64_t i = 0; i < bytes; i++)
-		p[i] = (uint8_t)random_next(state);
+	for (uint64_t i = 0; i < bytes; i += 8) {
+		uint64_t word = random_next(state);
+		memcpy(p + i, &word, min_u64(8, bytes - i));
+	}
 }
 
 struct rig {

@@ -52,7 +52,8 @@ int say_usage(const struct verb *verb, const char *format, ...)
 /* Says what the library's error was (its own sentence if it has one, remedy included; else
  * `subject` and the text of the code) and returns the exit code that fits. */
 int say_error(int err, const char *subject);
-/* Only the exit code that fits. */
+/* Only the exit code that fits. "Not there" and "there already" are answers that a verb gives by
+ * itself; here they are failures, of the directory for example. */
 int exit_code_of(int err);
 /* The library's sentence for `err`, or the text of the code. */
 const char *error_text(int err);

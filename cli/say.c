@@ -71,9 +71,6 @@ int exit_code_of(int err)
 	case -EINVAL:
 	case -ENAMETOOLONG:
 		return EXIT_USAGE;
-	case -ENOENT:
-	case -EEXIST:
-		return EXIT_NO;
 	case -ETIMEDOUT:
 		return EXIT_TIMEOUT;
 	default:

@@ -66,6 +66,13 @@ for verb in pub sub ls stat create rm gc; do
 	same out help
 done
 
+section "a folder for the objects that isn't there"
+for call in ls gc "create x" "rm x" "stat x" "pub x"; do
+	# shellcheck disable=SC2086
+	SHOAL_DIR=$SHOAL_DIR/none exits 3 "$SHOAL_BIN" $call </dev/null
+	has err "$SHOAL_DIR/none"
+done
+
 section "an output that is full is a failure"
 if [ -w /dev/full ]; then
 	timeout 20 "$SHOAL_BIN" ls --json >/dev/full 2>err

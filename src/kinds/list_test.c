@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is seen of objects from outside: lists, health, pictures, removal. */
+#include "kinds/kinds.h"
+#include "topic/topic.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <shoal/shoal.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const struct shoal_topic_options small = {
+    .size = sizeof(small), .lanes = 2, .subscribers = 2, .slots = 8, .payload_bytes = 4096};
+
+/* The names that a prefix gives, with commas between. */
+static const char *names(const char *prefix)
+{
+	static char text[1000];
+	struct shoal_object *objects;
+	size_t count;
+	assert_int_equal(shoal_list(prefix, &objects, &count), 0);
+	text[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(text);
+		snprintf(text + length, sizeof(text) - length, "%s%s", i ? "," : "",
+			 objects[i].name);
+	}
+	shoal_list_free(objects);
+	return text;
+}
+
+static struct shoal_object one(const char *name)
+{
+	struct shoal_object *objects, object;
+	size_t count;
+	assert_int_equal(shoal_list(name, &objects, &count), 0);
+	assert_int_equal(count, 1);
+	object = objects[0];
+	assert_string_equal(object.name, name);
+	shoal_list_free(objects);
+	return object;
+}
+
+static void write_file(const char *file, const char *text)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", getenv("SHOAL_DIR"), file);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void remove_file(const char *file)
+{
+	char path[512];
+	snprintf(path, sizeof(path), "%s/%s", getenv("SHOAL_DIR"), file);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void test_prefixes(void **state)
+{
+	(void)state;
+	static const char *const all[] = {"a", "ab", "a/x", "a/y", "ab/x", "b"};
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(shoal_topic_create(all[i], 0, &small), 0);
+	write_file("other", "not ours");
+	write_file("shoal:bad name", "nor this");
+	assert_string_equal(names(NULL), "a,a/x,a/y,ab,ab/x,b");
+	assert_string_equal(names(""), "a,a/x,a/y,ab,ab/x,b");
+	assert_string_equal(names("a"), "a,a/x,a/y");
+	assert_string_equal(names("a/"), "a/x,a/y");
+	assert_string_equal(names("a/x"), "a/x");
+	assert_string_equal(names("posix:a/x"), "a/x");
+	assert_string_equal(names("b"), "b");
+	assert_string_equal(names("c"), "");
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(shoal_remove(all[i], 0), 0);
+	assert_string_equal(names(NULL), "");
+	remove_file("other");
+	remove_file("shoal:bad name");
+}
+
+static void test_health(void **state)
+{
+	(void)state;
+	shoal_pub *pub;
+	assert_int_equal(shoal_topic_create("kept", 0, &small), 0);
+	struct shoal_object object = one("kept");
+	assert_int_equal(object.health, SHOAL_IDLE);
+	assert_string_equal(object.kind, "topic");
+	assert_int_equal(object.seats_taken, 0);
+	assert_int_equal(object.owner_uid, geteuid());
+	assert_int_equal(object.mode, 0600);
+	assert_true(object.bytes_used > 0 && object.bytes_used <= object.bytes);
+	assert_true(object.created_ns > 0);
+	assert_int_equal(shoal_pub_open(&pub, "kept", 0, NULL), 0);
+	object = one("kept");
+	assert_int_equal(object.health, SHOAL_ALIVE);
+	assert_int_equal(object.seats_taken, 1);
+	assert_int_equal(object.seats_alive, 1);
+	assert_int_equal(object.seats_max, 2 + 2 + TOPIC_SPARE_SEATS - 1);
+	assert_int_equal(shoal_remove("kept", 0), -EBUSY);
+	shoal_pub_close(pub);
+	assert_int_equal(shoal_remove("kept", 0), 0);
+}
+
+/* A process with a publisher, waiting to be killed. */
+static pid_t publisher(const char *name)
+{
+	int pipes[2];
+	char ready;
+	assert_int_equal(pipe(pipes), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		shoal_pub *pub;
+		if (shoal_pub_open(&pub, name, SHOAL_CREATE, &small) == 1 &&
+		    shoal_pub_publish(pub, "x", 1, 0) == 0 && write(pipes[1], "r", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	assert_int_equal(read(pipes[0], &ready, 1), 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	return pid;
+}
+
+static enum shoal_health seat_health(const char *name, pid_t pid)
+{
+	struct shoal_topic_stat *stat;
+	assert_int_equal(shoal_topic_stat(name, 0, &stat), 0);
+	assert_int_equal(stat->seat_count, 1);
+	assert_int_equal(stat->seats[0].pid, pid);
+	assert_string_equal(stat->seats[0].role, "publisher");
+	assert_int_equal(stat->seats[0].position, 1);
+	enum shoal_health health = stat->seats[0].health;
+	shoal_topic_stat_free(stat);
+	return health;
+}
+
+static void test_alive_stopped_and_killed(void **state)
+{
+	(void)state;
+	int status;
+	shoal_sub *sub;
+	pid_t pid = publisher("killed");
+	assert_int_equal(seat_health("killed", pid), SHOAL_ALIVE);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_int_equal(seat_health("killed", pid), SHOAL_STOPPED);
+	assert_int_equal(one("killed").health, SHOAL_ALIVE);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(seat_health("killed", pid), SHOAL_DEAD);
+	assert_int_equal(one("killed").health, SHOAL_LEFTOVER);
+	assert_int_equal(one("killed").seats_taken, 1);
+	assert_int_equal(one("killed").seats_alive, 0);
+	assert_int_equal(shoal_topic_audit("killed", 0), 0);
+	/* To whoever opens it, it is gone; and by that it goes. */
+	assert_int_equal(shoal_sub_open(&sub, "killed", 0, NULL), -ENOENT);
+	assert_string_equal(names(NULL), "");
+}
+
+static void test_damage_is_listed_and_removed_by_force_only(void **state)
+{
+	(void)state;
+	write_file("shoal:damaged", "this was never an object, but it lies where objects lie");
+	struct shoal_object object = one("damaged");
+	assert_int_equal(object.health, SHOAL_DAMAGED);
+	assert_non_null(strstr(object.problem, "magic"));
+	assert_string_equal(object.kind, "");
+	assert_int_equal(shoal_remove("damaged", 0), -EBADMSG);
+	assert_int_equal(shoal_remove("damaged", SHOAL_FORCE), 0);
+	write_file("shoal:empty", "");
+	assert_int_equal(one("empty").health, SHOAL_DAMAGED);
+	assert_int_equal(shoal_remove("empty", SHOAL_FORCE), 0);
+	assert_string_equal(names(NULL), "");
+}
+
+static void test_a_file_that_was_never_an_object_is_never_removed(void **state)
+{
+	(void)state;
+	char name[600];
+	write_file("letter", "dear reader");
+	snprintf(name, sizeof(name), "file:%s/letter", getenv("SHOAL_DIR"));
+	assert_int_equal(shoal_remove(name, 0), -EBADMSG);
+	assert_int_equal(shoal_remove(name, SHOAL_FORCE), -EBADMSG);
+	remove_file("letter");
+}
+
+static void test_flags_without_meaning(void **state)
+{
+	(void)state;
+	struct shoal_topic_stat *stat;
+	assert_int_equal(shoal_remove("x", SHOAL_CREATE), -EINVAL);
+	assert_int_equal(shoal_topic_create("x", SHOAL_LOSSY, NULL), -EINVAL);
+	assert_int_equal(shoal_topic_stat("x", SHOAL_FORCE, &stat), -EINVAL);
+	assert_null(stat);
+	assert_int_equal(shoal_topic_stat("x", 0, &stat), -ENOENT);
+	assert_int_equal(shoal_topic_audit("x", 0), -ENOENT);
+	assert_int_equal(shoal_remove("x", 0), -ENOENT);
+}
+
+static void test_waiting_for_a_name(void **state)
+{
+	(void)state;
+	assert_int_equal(shoal_wait_exists("later", 0), -EAGAIN);
+	assert_int_equal(shoal_wait_exists("later", 1000000), -ETIMEDOUT);
+	assert_int_equal(shoal_wait_exists("../later", 0), -EINVAL);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(shoal_topic_create("later", 0, &small) != 0);
+	assert_int_equal(shoal_wait_exists("later", (int64_t)10 * 1000000000), 0);
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(shoal_remove("later", 0), 0);
+}
+
+static void test_every_health_has_a_name(void **state)
+{
+	(void)state;
+	assert_string_equal(shoal_health_name(SHOAL_ALIVE), "alive");
+	for (int i = SHOAL_ALIVE; i <= (int)SHOAL_DAMAGED; i++)
+		assert_string_not_equal(shoal_health_name((enum shoal_health)i), "unknown");
+	assert_string_equal(shoal_health_name((enum shoal_health)99), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_prefixes),
+	    cmocka_unit_test(test_health),
+	    cmocka_unit_test(test_alive_stopped_and_killed),
+	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),
+	    cmocka_unit_test(test_a_file_that_was_never_an_object_is_never_removed),
+	    cmocka_unit_test(test_flags_without_meaning),
+	    cmocka_unit_test(test_waiting_for_a_name),
+	    cmocka_unit_test(test_every_health_has_a_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,29 +2,31 @@
 /* What must hold in every state if the victim died there, for those who were there before. */
 #include "crash.h"
 
+#include <errno.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { COPIES = 4, PRINTED_MAX = 12 };
+
+extern const char __executable_start[]; /* the linker's */
 
 /* The function and line of an address, if the tool for that is installed. */
 static void print_symbol(uint64_t address)
 {
-	char command[640], exe[512] = "", line[256];
-	unsigned long start = 0;
-	FILE *maps = fopen("/proc/self/maps", "r"); /* its first line is the program itself */
-	if (!maps || fscanf(maps, "%lx-%*x %*s %*x %*s %*u %511s", &start, exe) != 2)
-		exe[0] = '\0';
-	if (maps)
-		fclose(maps);
-	snprintf(command, sizeof(command), "addr2line -fisp -e '%s' 0x%lx 2>/dev/null", exe,
-		 (unsigned long)address - start);
-	FILE *pipe = popen(command, "r");
-	while (pipe && fgets(line, sizeof(line), pipe))
-		printf("    next is %s", line);
-	if (pipe)
-		pclose(pipe);
+	char exe[64], offset[32];
+	char tool[] = "addr2line", options[] = "-fispe";
+	char *arguments[] = {tool, options, exe, offset, NULL};
+	pid_t pid;
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)getpid());
+	snprintf(offset, sizeof(offset), "0x%llx",
+		 (unsigned long long)(address - (uintptr_t)__executable_start));
+	fflush(stdout);
+	if (posix_spawnp(&pid, tool, NULL, NULL, arguments, environ) == 0)
+		waitpid(pid, NULL, 0);
 }
 
 void violate(struct stage *stage, const char *format, ...)
@@ -37,10 +39,9 @@ void violate(struct stage *stage, const char *format, ...)
 	       (unsigned long long)stage->steps, (unsigned long long)stage->states,
 	       (unsigned long long)stage->rip, stage->last ? " (over)" : "");
 	vprintf(format, arguments);
-	printf("\n");
+	printf("\n    next is: ");
 	va_end(arguments);
 	print_symbol(stage->rip);
-	fflush(stdout);
 }
 
 struct region copy_region(const struct stage *stage, unsigned number, const uint8_t *image)
@@ -141,7 +142,7 @@ static void read_lossless(struct stage *stage, const struct topic_map *map, uint
 	    .cursor = &topic_record(map, entry)->cursors[lane],
 	};
 	reader.position = atomic_load(reader.cursor);
-	struct lane_message message;
+	struct lane_message message = {NULL, 0};
 	int r = 0;
 	for (int i = 0; i <= 4 * SLOTS && (r = lane_peek(&reader, &message)) == 1; i++) {
 		check_message(stage, "lossless reader", lane, reader.position, message.data,
@@ -173,7 +174,7 @@ static void read_lossy(struct stage *stage, const struct topic_map *map, uint32_
 	};
 	struct lane_buffer buffer = {(uint8_t *)lossy_room, sizeof(lossy_room), no_growth};
 	reader.position = atomic_load(reader.cursor);
-	uint64_t expected = reader.position, bytes;
+	uint64_t expected = reader.position, bytes = 0;
 	int r = 0;
 	for (int i = 0; i <= 4 * SLOTS && (r = lane_copy(&reader, &buffer, &bytes)) == 1; i++) {
 		if (reader.position != expected + reader.lost)
@@ -272,13 +273,25 @@ static void go_on(struct stage *stage, const struct topic_map *map, uint64_t *en
 	}
 }
 
+/* ---- being told -------------------------------------------------------------------------- */
+
+/* Subscribers look for new lanes, and at the lifetime, when the epoch changes. */
+static void check_epoch(struct stage *stage, const struct topic_map *map)
+{
+	if (atomic_load(&map->body->shared.epoch) != stage->epoch)
+		return;
+	for (uint32_t i = 0; i < map->lane_count; i++)
+		if (topic_lane_ready(map, i) && !stage->ready[i])
+			violate(stage, "lane %u is new, and subscribers don't know", i);
+}
+
 /* ---- sleepers ---------------------------------------------------------------------------- */
 
 /* Somebody slept on the wake line: there is nothing to read, or they were woken. */
 static void check_sleeper(struct stage *stage, const struct topic_map *map)
 {
 	uint32_t word = atomic_load(&map->body->wake);
-	bool visible = false;
+	bool visible = (stage->op->flags & OP_TOLD) && topic_ended(map);
 	for (uint32_t i = 0; i < map->lane_count; i++) {
 		struct lane_map lane = topic_lane(map, i);
 		visible |= lane_end(&lane) != stage->committed[i];
@@ -286,7 +299,7 @@ static void check_sleeper(struct stage *stage, const struct topic_map *map)
 	if (stage->woken)
 		return;
 	if (visible)
-		violate(stage, "a message is there, and who slept is still asleep");
+		violate(stage, "there is something to see, and who slept is still asleep");
 	if (!(word & WAIT_SLEEPER))
 		violate(stage, "somebody sleeps, and the next waker will not know");
 }
@@ -296,13 +309,15 @@ void check_state(struct stage *stage)
 	if (!stage->real.base)
 		return;
 	struct topic_map map;
-	uint64_t ends[LANES];
+	uint64_t ends[LANES] = {0};
 	struct region region = copy_region(stage, 0, stage->seen);
 	if (topic_map(&map, &region) < 0) {
 		violate(stage, "not a topic: %s", shoal_error_detail());
 		return;
 	}
 	audit(stage, &region, "before repair");
+	if (!stage->named && lifetime_state(&region) != LIFETIME_REMOVED)
+		violate(stage, "it lost its name before it was removed");
 	if (stage->op->flags & OP_SLEEPER)
 		check_sleeper(stage, &map);
 	if (stage->op->check)
@@ -310,6 +325,7 @@ void check_state(struct stage *stage)
 	repair_dead(stage, &region);
 	audit(stage, &region, "after repair");
 	check_nothing_held(stage, &map);
+	check_epoch(stage, &map);
 	check_ends(stage, &map, ends);
 	read_on(stage, &map, ends);
 	/* Again from the beginning, for a lane that is as full as it was. */

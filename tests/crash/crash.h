@@ -12,7 +12,8 @@
  *   world.c     the kernel for them: an os table whose only file is the copy, whose locks are held
  *               by bystanders alone
  *   step.c      ptrace
- *   run.c       one operation: world, victim, steps, report; also killed for real
+ *   run.c       one operation: world, victim, steps, report
+ *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
  *   ops_*.c     the tables. To add an operation, add a row.
  *
@@ -30,7 +31,7 @@
 
 /* Small, so that every ring goes round within a few messages. */
 enum { SLOTS = 8, LANES = 2, SUBSCRIBERS = 4, PAYLOAD = 4096, INLINE = 56 };
-enum { REGION_MAX = 32768, SEATS_MAX = 64, BATCH = 5 };
+enum { REGION_MAX = 32768, SEATS_MAX = 64, BATCH = 5, DOOMED_MAX = 4 };
 
 /* How long message p of a lane is. */
 enum shape {
@@ -59,10 +60,14 @@ enum op_flags {
 	OP_REAL = 2,      /* also killed for real at every change */
 	OP_SLEEPER = 4,   /* a subscriber sleeps on the wake line when it begins */
 	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
-	OP_NO_WORLD = 16, /* there is no object before it */
-	OP_GOES = 32,     /* there is no object after it */
-	OP_WRONG = 64,    /* wrong on purpose: must be found out */
-	OP_SKEWED = 128,  /* its repairs are pure only: it is about kernel state too */
+	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
+	OP_WRONG = 32,    /* wrong on purpose: must be found out */
+	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
+};
+
+struct totals {
+	const char *only; /* operations that have this in their names */
+	uint64_t operations, steps, states, violations;
 };
 
 struct stage;
@@ -90,7 +95,7 @@ struct group {
 	const struct op *ops;
 	size_t count;
 };
-extern const struct group publish_group, batch_group, receive_group, join_group, leave_group,
+extern const struct group publish_group, receive_group, join_group, leave_group, told_group,
     repair_group, wrong_group;
 
 /* What is known of the operation under test. */
@@ -100,14 +105,18 @@ struct stage {
 	char name[64];
 	char path[256];
 	/* bystanders, in the harness */
-	shoal_pub *other_pub;
+	shoal_pub *other_pub, *second_pub;
 	shoal_sub *other_sub;
 	shoal_sub *other_lossy;
+	pid_t doomed[DOOMED_MAX]; /* will be dead before the operation */
+	unsigned doomed_count;
 	/* the victim's, in its process */
 	shoal_pub *pub;
 	shoal_sub *sub;
 	struct shoal_loan loan;
 	struct shoal_view view;
+	uint8_t next[BATCH][1024]; /* what it is about to publish */
+	struct iovec parts[BATCH];
 	/* the region, as the harness sees it */
 	int fd;
 	struct region real;
@@ -117,7 +126,8 @@ struct stage {
 	bool living[SEATS_MAX];
 	uint64_t committed[LANES]; /* before the operation */
 	uint64_t end[LANES];       /* the most that was seen of it */
-	uint32_t wake_word;        /* OP_SLEEPER: what the sleeper sleeps on */
+	uint32_t epoch;            /* before the operation */
+	bool ready[LANES];         /* before the operation */
 	bool woken, gate_woken[LANES];
 	/* where we are, and what came out */
 	pid_t pid;
@@ -132,15 +142,27 @@ struct stage {
 extern const struct shoal_topic_options small_topic;
 /* Ends the program: the test itself is broken. */
 _Noreturn void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For a child, which must not outlive the test. */
+void die_with_harness(void);
 /* Publishes `count` messages that look as they should. */
 void publish_some(struct stage *stage, shoal_pub *pub, unsigned count);
 void receive_some(shoal_sub *sub, unsigned count);
 shoal_pub *open_pub(struct stage *stage, unsigned flags);
 shoal_sub *open_sub(struct stage *stage, unsigned flags);
+/* Runs `live` in a process of its own, which is killed before the operation (OP_DIE_LATE). */
+void let_die(struct stage *stage, void (*live)(struct stage *stage));
+/* Makes it look as if the owner of that lane had died while it committed. */
+enum death { DIED_BEGUN, DIED_WAKING, DIED_WITH_WORD };
+void die_in_commit(struct stage *stage, uint32_t lane, enum death death);
+/* Makes it look as if the object had been left by an earlier boot. */
+void age_by_a_boot(struct stage *stage);
+/* Prepares the next `count` messages in stage->next. */
+void prepare_next(struct stage *stage, unsigned count);
 /* Tells the harness where the victim's handle lies. */
 void share_pub(struct stage *stage);
 void share_sub(struct stage *stage);
 struct handle *handle_of(void *handle);
+struct object *object_of(void *handle);
 uint32_t entry_of(const shoal_sub *sub);
 
 /* ---- step.c ------------------------------------------------------------------------------ */
@@ -156,6 +178,8 @@ struct place {
 void victim_start(struct stage *stage);
 /* One instruction. False: the operation is over. */
 bool victim_step(struct stage *stage);
+/* Is the next one a system call? */
+bool victim_at_syscall(const struct stage *stage);
 /* Runs on, to the end of the operation or to a place. False: it did not get there. */
 bool victim_finish(struct stage *stage);
 bool victim_run_to(struct stage *stage, struct place place);
@@ -179,6 +203,9 @@ void violate(struct stage *stage, const char *format, ...) __attribute__((format
 /* Everything that must hold if the victim died now. */
 void check_state(struct stage *stage);
 void check_joiners(struct stage *stage, const uint8_t *image);
+void check_opening(struct stage *stage, const struct region *region, bool living, const char *who);
+unsigned lifetime_state(const struct region *region);
+bool anybody_lives(const struct stage *stage, const struct region *region);
 /* A private copy of an image of the region; there are a few of them, by number. */
 struct region copy_region(const struct stage *stage, unsigned number, const uint8_t *image);
 
@@ -188,12 +215,14 @@ struct region copy_region(const struct stage *stage, unsigned number, const uint
 void stage_begin(struct stage *stage, const struct op *op);
 void stage_end(struct stage *stage);
 bool stage_changed(struct stage *stage);
+bool map_real(struct stage *stage);
+void unmap_real(struct stage *stage);
+void add_up(const struct stage *stage, struct totals *totals, const char *how);
 
-struct totals {
-	uint64_t operations, steps, states, violations;
-};
 void run_op(const struct op *op, struct totals *totals);
+/* Killed for real wherever the region changes; a real newcomer goes on. */
 void run_real(const struct op *op, struct totals *totals);
+/* All of arrive.c. */
 void run_arrivals(struct totals *totals);
 
 #endif

@@ -8,16 +8,20 @@
 #include <errno.h>
 #include <string.h>
 
+unsigned lifetime_state(const struct region *region)
+{
+	return word_state(atomic_load(&segment_header(region)->lifetime));
+}
+
 /* What opening must give, judged from the shared words. */
 static int expected_open(const struct stage *stage, const struct region *region, bool living)
 {
-	uint64_t lifetime = atomic_load(&segment_header(region)->lifetime);
-	if (!stage->named || word_state(lifetime) == LIFETIME_REMOVED)
+	if (!stage->named || lifetime_state(region) == LIFETIME_REMOVED)
 		return -ENOENT;
 	return living || (stage->op->flags & OP_KEEP) ? 0 : -ENOENT;
 }
 
-static bool anybody_lives(const struct stage *stage, const struct region *region)
+bool anybody_lives(const struct stage *stage, const struct region *region)
 {
 	for (uint32_t i = 0; i < region->seat_count; i++) {
 		uint64_t word = atomic_load(&seat_entry(region, i)->word);
@@ -100,7 +104,7 @@ static void publish_on(struct stage *stage, const struct topic_map *map)
 static void use_it(struct stage *stage, const struct region *region, shoal_sub *sub)
 {
 	struct topic_map map;
-	uint64_t next[LANES];
+	uint64_t next[LANES] = {0};
 	if (topic_map(&map, region) < 0) {
 		violate(stage, "newcomer: %s", shoal_error_detail());
 		return;
@@ -114,8 +118,7 @@ static void use_it(struct stage *stage, const struct region *region, shoal_sub *
 	read_from_oldest(stage, &map, sub, next);
 }
 
-static void check_opening(struct stage *stage, const struct region *region, bool living,
-			  const char *who)
+void check_opening(struct stage *stage, const struct region *region, bool living, const char *who)
 {
 	shoal_sub *sub = NULL;
 	int expected = expected_open(stage, region, living);
@@ -137,6 +140,19 @@ static void check_name(struct stage *stage, bool expected, const char *who)
 			expected ? "gone" : "still there, with nobody in it");
 }
 
+/* Those who were in it get to know that it was removed, whoever finished that. */
+static void check_told(struct stage *stage, const struct region *region, bool living)
+{
+	struct topic_map map;
+	if (!living || !(stage->op->flags & OP_TOLD) || world_named() ||
+	    topic_map(&map, region) < 0)
+		return;
+	if (atomic_load(&map.body->shared.epoch) == stage->epoch)
+		violate(stage, "it was removed, and subscribers don't get to know");
+	if (!(atomic_load(&map.body->wake) & WAIT_SLEEPER))
+		violate(stage, "it was removed, and publishers don't get to know");
+}
+
 static void end_world(struct stage *stage)
 {
 	int left = world_end();
@@ -153,6 +169,7 @@ void check_joiners(struct stage *stage, const uint8_t *image)
 	world_begin(&region, stage->path, stage->named, stage->living);
 	check_opening(stage, &region, living, "a newcomer");
 	check_name(stage, stays, "after a newcomer");
+	check_told(stage, &region, living);
 	/* Then all who are left die at once. */
 	world_kill_all();
 	check_opening(stage, &region, false, "the next one");

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GROUP: steps the operations of that group. real: kills all that are marked so for real. */
+/*
+ * GROUP [TEXT]: steps the operations of that group (whose names have TEXT in them).
+ * real [TEXT]: kills for real. arrive [TEXT]: lets others come at each instruction.
+ */
 #include "crash.h"
 
 #include <sched.h>
 #include <string.h>
 
-static const struct group *const groups[] = {&publish_group};
+static const struct group *const groups[] = {&publish_group, &receive_group, &join_group,
+					     &leave_group,   &told_group,    &repair_group,
+					     &wrong_group};
 
 /* The victim inherits it: a step is a switch on one core, without an interrupt of another. */
 static void pin(void)
@@ -16,20 +21,34 @@ static void pin(void)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+static void run_group(const struct group *group, const char *which, struct totals *totals)
+{
+	bool real = strcmp(which, "real") == 0;
+	if (!real && strcmp(which, group->name) != 0)
+		return;
+	for (size_t i = 0; i < group->count; i++) {
+		const struct op *op = &group->ops[i];
+		if (totals->only && !strstr(op->name, totals->only))
+			continue;
+		if (!real)
+			run_op(op, totals);
+		else if (op->flags & OP_REAL)
+			run_real(op, totals);
+	}
+}
+
 int main(int argc, char **argv)
 {
+	if (argc < 2)
+		give_up("which group?");
 	if (!can_step())
 		return 77;
 	pin();
-	struct totals totals = {0};
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
-		const struct group *group = groups[i];
-		if (argc > 1 && strcmp(argv[1], group->name) != 0)
-			continue;
-		for (size_t k = 0; k < group->count; k++)
-			if (argc < 3 || strstr(group->ops[k].name, argv[2]))
-				run_op(&group->ops[k], &totals);
-	}
+	struct totals totals = {.only = argc > 2 ? argv[2] : NULL};
+	if (strcmp(argv[1], "arrive") == 0)
+		run_arrivals(&totals);
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		run_group(groups[i], argv[1], &totals);
 	printf("%llu operations, %llu instructions, %llu states, %llu violations\n",
 	       (unsigned long long)totals.operations, (unsigned long long)totals.steps,
 	       (unsigned long long)totals.states, (unsigned long long)totals.violations);

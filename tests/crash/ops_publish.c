@@ -19,28 +19,48 @@ static void nobody(struct stage *stage)
 	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
 }
 
-static void fresh_pub(struct stage *stage)
+static void pub_of(struct stage *stage, unsigned count)
 {
 	stage->pub = open_pub(stage, 0);
 	share_pub(stage);
+	publish_some(stage, stage->pub, count);
+	prepare_next(stage, BATCH);
+}
+
+static void subscribe_and_die(struct stage *stage)
+{
+	open_sub(stage, 0);
+}
+
+static void dead_subscriber(struct stage *stage)
+{
+	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
+	let_die(stage, subscribe_and_die);
+}
+
+static void fresh_pub(struct stage *stage)
+{
+	pub_of(stage, 0);
 }
 
 static void pub_of_three(struct stage *stage)
 {
-	fresh_pub(stage);
-	publish_some(stage, stage->pub, 3);
+	pub_of(stage, 3);
 }
 
 static void pub_of_twenty(struct stage *stage)
 {
-	fresh_pub(stage);
-	publish_some(stage, stage->pub, 20);
+	pub_of(stage, 20);
 }
 
 static void pub_of_full_lane(struct stage *stage)
 {
-	fresh_pub(stage);
-	publish_some(stage, stage->pub, SLOTS);
+	pub_of(stage, SLOTS);
+}
+
+static void pub_of_six(struct stage *stage)
+{
+	pub_of(stage, 6);
 }
 
 /* Joins when the lane has gone round a few times, and makes room. */
@@ -55,36 +75,55 @@ static void read_five(struct stage *stage)
 	receive_some(stage->other_sub, 5);
 }
 
+static void batch_sub(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, SHOAL_FROM_OLDEST);
+	receive_some(stage->other_sub, 2);
+}
+
 /* ---- operations -------------------------------------------------------------------------- */
 
 static int64_t publish(struct stage *stage)
 {
-	uint64_t buffer[128];
-	size_t n = message_fill(buffer, stage->op->shape, shoal_pub_lane(stage->pub),
-				shoal_pub_sequence(stage->pub));
-	return shoal_pub_publish(stage->pub, buffer, n, 0);
+	return shoal_pub_publish(stage->pub, stage->parts[0].iov_base, stage->parts[0].iov_len, 0);
+}
+
+static int64_t publish_waiting(struct stage *stage)
+{
+	return shoal_pub_publish(stage->pub, stage->parts[0].iov_base, stage->parts[0].iov_len,
+				 5000000);
+}
+
+static int64_t drain(struct stage *stage)
+{
+	return shoal_pub_drain(stage->pub, 0);
+}
+
+static int64_t await_subscribers(struct stage *stage)
+{
+	return shoal_pub_wait_subscribers(stage->pub, 2, 0);
+}
+
+static int64_t interrupt(struct stage *stage)
+{
+	shoal_pub_interrupt(stage->pub);
+	return shoal_pub_drain(stage->pub, 0);
+}
+
+static int64_t publish_batch(struct stage *stage)
+{
+	return shoal_pub_publishv(stage->pub, stage->parts, BATCH, 0);
 }
 
 static int64_t claim_and_commit(struct stage *stage)
 {
-	uint64_t at = shoal_pub_sequence(stage->pub);
-	int r = shoal_pub_claim(stage->pub, 900, 0, &stage->loan);
-	if (r < 0)
-		return r;
 	/* Claims more than is sent. */
-	stage->loan.bytes =
-	    message_fill(stage->loan.data, stage->op->shape, shoal_pub_lane(stage->pub), at);
-	return shoal_pub_commit(stage->pub, &stage->loan);
-}
-
-static int64_t claim_and_commit_small(struct stage *stage)
-{
-	uint64_t at = shoal_pub_sequence(stage->pub);
-	int r = shoal_pub_claim(stage->pub, INLINE, 0, &stage->loan);
+	size_t claimed = stage->op->shape == SMALL ? INLINE : 900;
+	int r = shoal_pub_claim(stage->pub, claimed, 0, &stage->loan);
 	if (r < 0)
 		return r;
-	stage->loan.bytes =
-	    message_fill(stage->loan.data, stage->op->shape, shoal_pub_lane(stage->pub), at);
+	memcpy(stage->loan.data, stage->parts[0].iov_base, stage->parts[0].iov_len);
+	stage->loan.bytes = stage->parts[0].iov_len;
 	return shoal_pub_commit(stage->pub, &stage->loan);
 }
 
@@ -180,7 +219,7 @@ static const struct op publish_ops[] = {
      .flags = OP_REAL,
      .world = two_subscribers,
      .prepare = pub_of_three,
-     .run = claim_and_commit_small,
+     .run = claim_and_commit,
      .messages = 1},
     {.name = "claim and commit outside",
      .shape = LARGE,
@@ -212,6 +251,78 @@ static const struct op publish_ops[] = {
      .world = nobody,
      .prepare = pub_of_twenty,
      .run = claim_and_abort},
+    {.name = "publish a batch",
+     .shape = MIXED,
+     .flags = OP_REAL,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = publish_batch,
+     .expect = BATCH,
+     .messages = BATCH},
+    {.name = "publish a batch to a sleeper",
+     .shape = SMALL,
+     .flags = OP_SLEEPER,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = publish_batch,
+     .expect = BATCH,
+     .messages = BATCH},
+    {.name = "publish a batch, room for two",
+     .shape = SMALL,
+     .world = nobody,
+     .prepare = pub_of_twenty,
+     .ready = batch_sub,
+     .run = publish_batch,
+     .expect = 2,
+     .messages = 2},
+    {.name = "publish a batch, nobody minds",
+     .shape = MIXED,
+     .flags = OP_REAL,
+     .world = nobody,
+     .prepare = pub_of_twenty,
+     .run = publish_batch,
+     .expect = BATCH,
+     .messages = BATCH},
+    {.name = "publish, a dead subscriber in the way",
+     .shape = SMALL,
+     .flags = OP_REAL | OP_DIE_LATE,
+     .world = dead_subscriber,
+     .prepare = pub_of_full_lane,
+     .run = publish,
+     .messages = 1},
+    {.name = "publish outside, a dead subscriber in the way",
+     .shape = LARGE,
+     .flags = OP_DIE_LATE,
+     .world = dead_subscriber,
+     .prepare = pub_of_six,
+     .run = publish,
+     .messages = 1},
+    {.name = "publish, sleeping at the gate in vain",
+     .shape = SMALL,
+     .flags = OP_REAL,
+     .world = two_subscribers,
+     .prepare = pub_of_full_lane,
+     .run = publish_waiting,
+     .expect = -ETIMEDOUT},
+    {.name = "drain",
+     .shape = SMALL,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = drain,
+     .expect = -EAGAIN},
+    {.name = "wait for subscribers, one is dead",
+     .shape = SMALL,
+     .flags = OP_DIE_LATE,
+     .world = dead_subscriber,
+     .prepare = pub_of_three,
+     .run = await_subscribers,
+     .expect = -EAGAIN},
+    {.name = "interrupt a publisher",
+     .shape = SMALL,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = interrupt,
+     .expect = -EINTR},
 };
 const struct group publish_group = {"publish", publish_ops,
 				    sizeof(publish_ops) / sizeof(publish_ops[0])};

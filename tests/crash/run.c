@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { STEPS_MAX = 3000000 };
@@ -15,7 +17,7 @@ enum { STEPS_MAX = 3000000 };
 /* ---- the region as the harness sees it --------------------------------------------------- */
 
 /* Maps the object that the stage's name leads to, if there is one. */
-static bool map_real(struct stage *stage)
+bool map_real(struct stage *stage)
 {
 	int fd = open(stage->path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
@@ -39,7 +41,7 @@ static bool map_real(struct stage *stage)
 	return true;
 }
 
-static void unmap_real(struct stage *stage)
+void unmap_real(struct stage *stage)
 {
 	if (!stage->real.base)
 		return;
@@ -67,10 +69,11 @@ bool stage_changed(struct stage *stage)
 
 static void remember_living(struct stage *stage)
 {
-	void *handles[] = {stage->other_pub, stage->other_sub, stage->other_lossy};
+	void *handles[] = {stage->other_pub, stage->second_pub, stage->other_sub,
+			   stage->other_lossy};
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
 		if (handles[i])
-			stage->living[handle_of(handles[i])->object.seat.tag.seat] = true;
+			stage->living[handle_of(handles[i])->object->seat.tag.seat] = true;
 }
 
 static void remember_committed(struct stage *stage)
@@ -81,11 +84,22 @@ static void remember_committed(struct stage *stage)
 	for (uint32_t i = 0; i < LANES; i++) {
 		struct lane_map lane = topic_lane(&map, i);
 		stage->committed[i] = stage->end[i] = lane_end(&lane);
+		stage->ready[i] = topic_lane_ready(&map, i);
 	}
+	stage->epoch = atomic_load(&map.body->shared.epoch);
 	if (stage->op->flags & OP_SLEEPER)
-		stage->wake_word = atomic_fetch_or(&map.body->wake, WAIT_SLEEPER) | WAIT_SLEEPER;
+		atomic_fetch_or(&map.body->wake, WAIT_SLEEPER);
 	if (stage->op->flags & OP_GATED)
 		atomic_fetch_or(&map.controls[0].gate, WAIT_SLEEPER);
+}
+
+static void kill_doomed(struct stage *stage)
+{
+	while (stage->doomed_count > 0) {
+		pid_t pid = stage->doomed[--stage->doomed_count];
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
 }
 
 void stage_begin(struct stage *stage, const struct op *op)
@@ -112,7 +126,10 @@ void stage_begin(struct stage *stage, const struct op *op)
 		 directory ? directory : "/dev/shm", stage->name);
 	if (op->world)
 		op->world(stage);
+	if (!(op->flags & OP_DIE_LATE))
+		kill_doomed(stage);
 	victim_start(stage);
+	kill_doomed(stage);
 	if (op->ready)
 		op->ready(stage);
 	remember_living(stage);
@@ -121,12 +138,21 @@ void stage_begin(struct stage *stage, const struct op *op)
 	stage_changed(stage);
 }
 
+static int left_behind(void *context, const char *name)
+{
+	if (name[0] == '.' && (name[1] == '\0' || name[1] == '.'))
+		return 0;
+	violate(context, "at the end: '%s' is left behind", name);
+	return 1;
+}
+
 /* Whoever is left goes; then nothing may be left of the object. */
 void stage_end(struct stage *stage)
 {
 	victim_kill(stage);
 	unmap_real(stage);
 	shoal_pub_close(stage->other_pub);
+	shoal_pub_close(stage->second_pub);
 	shoal_sub_close(stage->other_lossy);
 	shoal_sub_close(stage->other_sub);
 	if (stage->op->flags & OP_KEEP) {
@@ -145,21 +171,18 @@ void stage_end(struct stage *stage)
 		violate(stage, "at the end: the object is still there");
 		unlink(stage->path);
 	}
+	if (getenv("SHOAL_DIR"))
+		os->each_entry(getenv("SHOAL_DIR"), "", left_behind, stage);
 }
 
 /* ---- every instruction ------------------------------------------------------------------- */
 
-static void report(const struct stage *stage, const char *how)
-{
-	printf("%-44s %-8s %8llu instructions %5llu states %3llu violations\n", stage->op->name,
-	       how, (unsigned long long)stage->steps, (unsigned long long)stage->states,
-	       (unsigned long long)stage->violations);
-	fflush(stdout);
-}
-
-static void add_up(const struct stage *stage, struct totals *totals)
+void add_up(const struct stage *stage, struct totals *totals, const char *how)
 {
 	bool wrong = stage->op->flags & OP_WRONG;
+	printf("%-46s %-8s%8llu steps %5llu states %3llu violations%s\n", stage->op->name, how,
+	       (unsigned long long)stage->steps, (unsigned long long)stage->states,
+	       (unsigned long long)stage->violations, wrong ? ", on purpose" : "");
 	totals->operations++;
 	totals->steps += stage->steps;
 	totals->states += stage->states;
@@ -169,6 +192,7 @@ static void add_up(const struct stage *stage, struct totals *totals)
 	}
 	if (!wrong)
 		totals->violations += stage->violations;
+	fflush(stdout);
 }
 
 void run_op(const struct op *op, struct totals *totals)
@@ -195,6 +219,5 @@ void run_op(const struct op *op, struct totals *totals)
 			(long long)op->expect);
 	check_state(&stage);
 	stage_end(&stage);
-	report(&stage, "stepped");
-	add_up(&stage, totals);
+	add_up(&stage, totals, "stepped");
 }

@@ -16,15 +16,15 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 
-/* Functions of their own, so that each has an address to be recognised by. */
-static __attribute__((noinline, noclone)) void begin_marker(void)
+/* Functions of their own, and not the same, so that each has an address to be recognised by. */
+static __attribute__((noinline)) void begin_marker(void)
 {
 	__asm__ volatile("int3" ::: "memory");
 }
 
-static __attribute__((noinline, noclone)) void end_marker(void)
+static __attribute__((noinline)) void end_marker(void)
 {
-	__asm__ volatile("int3" ::: "memory");
+	__asm__ volatile("int3\n\tnop" ::: "memory");
 }
 
 static long trace(int request, pid_t pid, uintptr_t address, uintptr_t data)
@@ -58,6 +58,7 @@ static void await_stop(struct stage *stage, int signal)
 
 static _Noreturn void be_victim(struct stage *stage)
 {
+	die_with_harness();
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
 	if (stage->op->prepare)
@@ -108,7 +109,7 @@ static void note_wake(struct stage *stage)
 			stage->gate_woken[i] = true;
 }
 
-static bool at_syscall(const struct stage *stage)
+bool victim_at_syscall(const struct stage *stage)
 {
 	/* The same text as ours. A step of the vdso or of libc is one like any other. */
 	const uint8_t *text = (const uint8_t *)(uintptr_t)stage->rip;
@@ -117,7 +118,7 @@ static bool at_syscall(const struct stage *stage)
 
 bool victim_step(struct stage *stage)
 {
-	if (stage->share->base && at_syscall(stage))
+	if (stage->share->base && victim_at_syscall(stage))
 		note_wake(stage);
 	trace(PTRACE_SINGLESTEP, stage->pid, 0, 0);
 	await_stop(stage, SIGTRAP);
@@ -162,6 +163,8 @@ bool victim_run_to(struct stage *stage, struct place place)
 void victim_kill(struct stage *stage)
 {
 	int status;
+	if (stage->pid <= 0)
+		return;
 	kill(stage->pid, SIGKILL);
 	while (waitpid(stage->pid, &status, __WALL) != stage->pid || !WIFSIGNALED(status))
 		if (errno == ECHILD)
@@ -188,6 +191,11 @@ void victim_start(struct stage *stage)
 	(void)stage;
 }
 bool victim_step(struct stage *stage)
+{
+	(void)stage;
+	return false;
+}
+bool victim_at_syscall(const struct stage *stage)
 {
 	(void)stage;
 	return false;

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening: coming to a topic that is there, taking over from the dead, making one. */
+#include "crash.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- worlds ------------------------------------------------------------------------------ */
+
+static void subscriber(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+}
+
+static void publisher_and_subscriber(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+	stage->other_pub = open_pub(stage, 0);
+	publish_some(stage, stage->other_pub, 3);
+}
+
+static void busy_publisher(struct stage *stage)
+{
+	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
+	stage->other_pub = open_pub(stage, 0);
+	publish_some(stage, stage->other_pub, 20);
+}
+
+static void publish_and_die(struct stage *stage)
+{
+	publish_some(stage, open_pub(stage, 0), 3);
+}
+
+static void publish_twenty_and_die(struct stage *stage)
+{
+	publish_some(stage, open_pub(stage, 0), 20);
+}
+
+static void dead_publisher(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+	let_die(stage, publish_and_die);
+}
+
+static void dead_busy_publisher(struct stage *stage)
+{
+	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
+	let_die(stage, publish_twenty_and_die);
+}
+
+/* Both lanes were held by publishers that are dead now; they were in the middle of it. */
+static void dead_publishers(struct stage *stage)
+{
+	dead_publisher(stage);
+	let_die(stage, publish_and_die);
+	die_in_commit(stage, 0, DIED_WITH_WORD);
+	die_in_commit(stage, 1, DIED_BEGUN);
+}
+
+static void closed_publisher(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+	shoal_pub *pub = open_pub(stage, 0);
+	publish_some(stage, pub, 3);
+	shoal_pub_close(pub);
+}
+
+static void full_of_publishers(struct stage *stage)
+{
+	publisher_and_subscriber(stage);
+	stage->second_pub = open_pub(stage, 0);
+	publish_some(stage, stage->second_pub, 2);
+}
+
+static void subscribe_and_die(struct stage *stage)
+{
+	for (int i = 0; i < SUBSCRIBERS - 1; i++)
+		open_sub(stage, SHOAL_FROM_OLDEST);
+}
+
+static void dead_subscribers(struct stage *stage)
+{
+	stage->other_pub = open_pub(stage, 0);
+	publish_some(stage, stage->other_pub, 3);
+	let_die(stage, subscribe_and_die);
+	stage->other_sub = open_sub(stage, 0);
+}
+
+static void leftover(struct stage *stage)
+{
+	let_die(stage, publish_and_die);
+}
+
+/* The file of an earlier boot: its place is another boot's, and all who were in it are dead. */
+static void earlier_boot(struct stage *stage)
+{
+	let_die(stage, publish_and_die);
+	age_by_a_boot(stage);
+}
+
+/* ---- operations -------------------------------------------------------------------------- */
+
+static int64_t pub_open(struct stage *stage)
+{
+	return shoal_pub_open(&stage->pub, stage->name, 0, &small_topic);
+}
+
+static int64_t pub_open_create(struct stage *stage)
+{
+	return shoal_pub_open(&stage->pub, stage->name, SHOAL_CREATE, &small_topic);
+}
+
+static int64_t sub_open(struct stage *stage)
+{
+	return shoal_sub_open(&stage->sub, stage->name, 0, &small_topic);
+}
+
+static int64_t sub_open_oldest(struct stage *stage)
+{
+	return shoal_sub_open(&stage->sub, stage->name, SHOAL_FROM_OLDEST, &small_topic);
+}
+
+static int64_t sub_open_lossy(struct stage *stage)
+{
+	return shoal_sub_open(&stage->sub, stage->name, SHOAL_LOSSY, &small_topic);
+}
+
+static int64_t sub_open_create(struct stage *stage)
+{
+	return shoal_sub_open(&stage->sub, stage->name, SHOAL_CREATE, &small_topic);
+}
+
+static int64_t topic_create(struct stage *stage)
+{
+	return shoal_topic_create(stage->name, 0, &small_topic);
+}
+
+static void check_removed(struct stage *stage, const struct topic_map *map, bool last)
+{
+	(void)map;
+	if (last && stage->named)
+		violate(stage, "the leftover still has its name");
+}
+
+static const struct op join_ops[] = {
+    {.name = "pub_open, a lane without memory",
+     .flags = OP_REAL,
+     .world = subscriber,
+     .run = pub_open},
+    {.name = "pub_open, the second lane", .world = publisher_and_subscriber, .run = pub_open},
+    {.name = "pub_open, a dead one's lane",
+     .flags = OP_REAL,
+     .world = dead_publisher,
+     .run = pub_open},
+    {.name = "pub_open, a dead one's lane with payload",
+     .shape = MIXED,
+     .world = dead_busy_publisher,
+     .run = pub_open},
+    {.name = "pub_open, both lanes dead in a commit",
+     .flags = OP_REAL,
+     .world = dead_publishers,
+     .run = pub_open},
+    {.name = "pub_open, a closed lane", .world = closed_publisher, .run = pub_open},
+    {.name = "pub_open, no lane", .world = full_of_publishers, .run = pub_open, .expect = -EUSERS},
+    {.name = "sub_open, from now",
+     .flags = OP_REAL,
+     .world = publisher_and_subscriber,
+     .run = sub_open},
+    {.name = "sub_open, from the oldest",
+     .shape = MIXED,
+     .flags = OP_REAL,
+     .world = busy_publisher,
+     .run = sub_open_oldest},
+    {.name = "sub_open, lossy", .world = busy_publisher, .run = sub_open_lossy},
+    {.name = "sub_open, entries of the dead",
+     .flags = OP_REAL,
+     .world = dead_subscribers,
+     .run = sub_open},
+    {.name = "sub_open, making the topic", .flags = OP_REAL, .run = sub_open_create, .expect = 1},
+    {.name = "pub_open, making the topic", .flags = OP_REAL, .run = pub_open_create, .expect = 1},
+    {.name = "topic_create", .flags = OP_REAL | OP_KEEP, .run = topic_create},
+    {.name = "sub_open, a leftover",
+     .flags = OP_REAL,
+     .world = leftover,
+     .run = sub_open,
+     .expect = -ENOENT,
+     .check = check_removed},
+    {.name = "sub_open, a leftover, making another",
+     .flags = OP_REAL,
+     .world = leftover,
+     .run = sub_open_create,
+     .expect = 1,
+     .check = check_removed},
+    {.name = "sub_open, kept with nobody in it",
+     .flags = OP_REAL | OP_KEEP,
+     .world = leftover,
+     .run = sub_open},
+    {.name = "sub_open, left by an earlier boot",
+     .flags = OP_REAL | OP_KEEP,
+     .world = earlier_boot,
+     .run = sub_open},
+};
+const struct group join_group = {"join", join_ops, sizeof(join_ops) / sizeof(join_ops[0])};

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations with the mistakes that the harness is there to find. It must find each. */
+#include "crash.h"
+
+#include <string.h>
+
+static void two_subscribers(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
+}
+
+static void nobody(struct stage *stage)
+{
+	stage->other_lossy = open_sub(stage, SHOAL_LOSSY);
+}
+
+static void publisher(struct stage *stage)
+{
+	stage->other_sub = open_sub(stage, 0);
+	stage->other_pub = open_pub(stage, 0);
+	publish_some(stage, stage->other_pub, 4);
+}
+
+static void pub_of(struct stage *stage, unsigned count)
+{
+	stage->pub = open_pub(stage, 0);
+	share_pub(stage);
+	publish_some(stage, stage->pub, count);
+	prepare_next(stage, 1);
+}
+
+static void pub_of_three(struct stage *stage)
+{
+	pub_of(stage, 3);
+}
+
+static void pub_of_twenty(struct stage *stage)
+{
+	pub_of(stage, 20);
+}
+
+static void lossless_sub(struct stage *stage)
+{
+	stage->sub = open_sub(stage, SHOAL_FROM_OLDEST);
+	share_sub(stage);
+}
+
+static struct lane_map lane_of(struct stage *stage)
+{
+	return topic_lane(&handle_of(stage->pub)->map, shoal_pub_lane(stage->pub));
+}
+
+static uint64_t word_of(struct stage *stage)
+{
+	return lane_word(shoal_pub_sequence(stage->pub), stage->parts[0].iov_len);
+}
+
+static void copy_in(struct stage *stage, const struct lane_map *lane)
+{
+	lane_copy_in(lane_slot(lane, shoal_pub_sequence(stage->pub))->data,
+		     stage->parts[0].iov_base, stage->parts[0].iov_len);
+}
+
+static void begin_commit(struct stage *stage, const struct lane_map *lane)
+{
+	atomic_store(&lane->control->begun, shoal_pub_sequence(stage->pub) + 1);
+}
+
+static void end_commit(struct stage *stage, const struct lane_map *lane)
+{
+	atomic_store(&lane->control->position, shoal_pub_sequence(stage->pub) + 1);
+}
+
+static int64_t word_before_payload(struct stage *stage)
+{
+	struct lane_map lane = lane_of(stage);
+	begin_commit(stage, &lane);
+	atomic_store(&lane_slot(&lane, shoal_pub_sequence(stage->pub))->word, word_of(stage));
+	copy_in(stage, &lane);
+	end_commit(stage, &lane);
+	return 0;
+}
+
+static int64_t position_before_word(struct stage *stage)
+{
+	struct lane_map lane = lane_of(stage);
+	copy_in(stage, &lane);
+	begin_commit(stage, &lane);
+	end_commit(stage, &lane);
+	atomic_store(&lane_slot(&lane, shoal_pub_sequence(stage->pub))->word, word_of(stage));
+	return 0;
+}
+
+/* The sleeper is woken, but only after the message is there: a death comes between. */
+static int64_t publish_then_wake(struct stage *stage)
+{
+	struct lane_map lane = lane_of(stage);
+	copy_in(stage, &lane);
+	begin_commit(stage, &lane);
+	atomic_store(&lane_slot(&lane, shoal_pub_sequence(stage->pub))->word, word_of(stage));
+	end_commit(stage, &lane);
+	wait_wake(&handle_of(stage->pub)->map.body->wake);
+	return 0;
+}
+
+/* The oldest message goes while it is still promised. */
+static int64_t overwrite_before_raising(struct stage *stage)
+{
+	struct lane_map lane = lane_of(stage);
+	copy_in(stage, &lane);
+	begin_commit(stage, &lane);
+	atomic_store(&lane_slot(&lane, shoal_pub_sequence(stage->pub))->word, word_of(stage));
+	end_commit(stage, &lane);
+	atomic_fetch_add(&lane.control->oldest, 1);
+	return 0;
+}
+
+/* Its seat says that it went, and its entry gates for ever. */
+static int64_t leave_seat_before_entry(struct stage *stage)
+{
+	struct handle *handle = handle_of(stage->sub);
+	struct tag tag = handle->object->seat.tag;
+	atomic_store(&seat_entry(&handle->map.region, tag.seat)->word, word_make(SEAT_FREE, tag));
+	atomic_store(&handle->map.entries[stage->share->entry], word_make(ENTRY_FREE, tag));
+	return 0;
+}
+
+/* The owner word names a seat of an earlier generation: nobody will ever repair it. */
+static int64_t forget_the_lane(struct stage *stage)
+{
+	struct handle *handle = handle_of(stage->pub);
+	struct tag tag = handle->object->seat.tag;
+	atomic_store(&seat_entry(&handle->map.region, tag.seat)->word, word_make(SEAT_FREE, tag));
+	return 0;
+}
+
+static int64_t unlink_without_a_word(struct stage *stage)
+{
+	return os->unlink(stage->path);
+}
+
+static const struct op wrong_ops[] = {
+    {.name = "the word before the payload",
+     .flags = OP_WRONG | OP_REAL,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = word_before_payload,
+     .messages = 1},
+    {.name = "the position before the word",
+     .flags = OP_WRONG,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = position_before_word,
+     .messages = 1},
+    {.name = "the message before the wake-up",
+     .flags = OP_WRONG | OP_SLEEPER,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = publish_then_wake,
+     .messages = 1},
+    {.name = "overwriting before raising",
+     .flags = OP_WRONG,
+     .world = nobody,
+     .prepare = pub_of_twenty,
+     .run = overwrite_before_raising,
+     .messages = 1},
+    {.name = "the seat before the entry",
+     .flags = OP_WRONG,
+     .world = publisher,
+     .prepare = lossless_sub,
+     .run = leave_seat_before_entry},
+    {.name = "a lane that nobody gives back",
+     .flags = OP_WRONG,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = forget_the_lane},
+    {.name = "a name taken from the living",
+     .flags = OP_WRONG,
+     .world = two_subscribers,
+     .prepare = pub_of_three,
+     .run = unlink_without_a_word},
+};
+const struct group wrong_group = {"wrong", wrong_ops, sizeof(wrong_ops) / sizeof(wrong_ops[0])};

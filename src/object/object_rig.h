@@ -10,15 +10,12 @@
 #include "object/object.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <shoal/error.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,7 +100,8 @@ static inline int rig_open(struct object *object, const char *text, unsigned fla
 static inline bool rig_exists(const char *text)
 {
 	struct segment_name name = rig_name(text);
-	return access(name.path, F_OK) == 0;
+	struct os_file file;
+	return os->stat_path(name.path, &file) == 0;
 }
 
 static inline uint64_t rig_seat(const struct object *object, uint32_t number)

@@ -2,6 +2,9 @@
 /* Joining, leaving, dying and removing, with every state that a kill can leave set by hand. */
 #include "object/object_rig.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define CREATE SHOAL_CREATE
 
 static uint64_t lifetime(unsigned state, uint32_t seat, uint32_t generation)

@@ -7,6 +7,10 @@
 
 #include "base/checksum.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static char path[SEGMENT_PATH_BYTES];
 static const char *name; /* of the object of the running test */
 

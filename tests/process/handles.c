@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What holds a seat: this process's memory, and nothing else. Forks, execs, descriptors,
+ * namespaces. */
+#include "support.h"
+
+#include "leak_check.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define NAME "handles"
+
+struct state {
+	_Atomic int step;
+	_Atomic int pid;
+	_Atomic uint64_t published;
+};
+
+static struct shoal_topic_options narrow(void)
+{
+	struct shoal_topic_options o = options();
+	o.slots = 8;
+	o.lanes = 4;
+	o.payload_bytes = 4096;
+	return o;
+}
+
+/* How many seats are alive, and dead, seen from outside. */
+static void check_seats(uint32_t alive, uint32_t dead)
+{
+	struct shoal_topic_stat *stat;
+	uint32_t seen[2] = {0, 0};
+	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	for (uint32_t i = 0; i < stat->seat_count; i++)
+		seen[stat->seats[i].health == SHOAL_DEAD]++;
+	CHECKF(seen[0] == alive && seen[1] == dead, "%u alive and %u dead, not %u and %u", seen[0],
+	       seen[1], alive, dead);
+	CHECK(stat->object.seats_alive == alive);
+	shoal_topic_stat_free(stat);
+}
+
+/* ---- fork -------------------------------------------------------------------------------- */
+
+static shoal_pub *inherited_pub;
+static shoal_sub *inherited_sub;
+static struct shoal_view inherited_view;
+static struct shoal_loan inherited_loan;
+
+static void use_inherited(void *context)
+{
+	struct shoal_view view;
+	struct shoal_loan loan;
+	struct iovec message = {"x", 1};
+	char c;
+	(void)context;
+	CHECK_R(-ECHILD, shoal_pub_publish(inherited_pub, "x", 1, SHOAL_FOREVER));
+	CHECK(strstr(shoal_error_detail(), "fork"));
+	CHECK_R(-ECHILD, shoal_pub_publishv(inherited_pub, &message, 1, 0));
+	CHECK_R(-ECHILD, shoal_pub_claim(inherited_pub, 1, 0, &loan));
+	CHECK_R(-ECHILD, shoal_pub_commit(inherited_pub, &inherited_loan));
+	CHECK_R(-ECHILD, shoal_pub_abort(inherited_pub, &inherited_loan));
+	CHECK_R(-ECHILD, shoal_pub_drain(inherited_pub, SHOAL_FOREVER));
+	CHECK_R(-ECHILD, shoal_pub_wait_subscribers(inherited_pub, 1, SHOAL_FOREVER));
+	shoal_pub_interrupt(inherited_pub);
+	CHECK_R(-ECHILD, shoal_sub_borrow(inherited_sub, SHOAL_FOREVER, &view));
+	CHECK_R(-ECHILD, shoal_sub_release(inherited_sub, &inherited_view));
+	CHECK_R(-ECHILD, shoal_sub_receive(inherited_sub, &c, 1, 0, NULL));
+	CHECK_R(-ECHILD, shoal_sub_receivev(inherited_sub, &view, 1, &c, 1, 0));
+	shoal_sub_interrupt(inherited_sub);
+	shoal_sub_close(inherited_sub);
+	shoal_pub_close(inherited_pub);
+	/* It may have handles of its own. */
+	struct holdings before = holdings_now();
+	shoal_pub *pub;
+	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+	CHECK_R(0, shoal_pub_publish(pub, "c", 1, BOUND));
+	shoal_pub_close(pub);
+	holdings_check(&before, "child");
+}
+
+static void a_forked_child_is_refused_and_harms_nobody(void)
+{
+	struct shoal_topic_options o = narrow();
+	char c;
+	CHECK_R(1, shoal_pub_open(&inherited_pub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(0, shoal_sub_open(&inherited_sub, NAME, 0, &o));
+	for (int i = 0; i < 20; i++) {
+		CHECK_R(0, shoal_pub_publish(inherited_pub, "1", 1, BOUND));
+		CHECK_R(0, shoal_sub_borrow(inherited_sub, BOUND, &inherited_view));
+		CHECK_R(0, shoal_pub_claim(inherited_pub, 1, BOUND, &inherited_loan));
+		pid_t pid = spawn(use_inherited, NULL);
+		*(char *)inherited_loan.data = '2';
+		reap_ok(pid);
+		check_seats(2, 0);
+		CHECK(*(const char *)inherited_view.data == '1');
+		CHECK_R(0, shoal_sub_release(inherited_sub, &inherited_view));
+		CHECK_R(0, shoal_pub_commit(inherited_pub, &inherited_loan));
+		unsigned seen = 0;
+		for (int k = 0; k < 2; k++) {
+			CHECK_R(0, shoal_sub_receive(inherited_sub, &c, 1, BOUND, NULL));
+			seen |= c == 'c' ? 1 : c == '2' ? 2 : 4;
+		}
+		CHECKF(seen == 3, "the child's and ours: %u", seen);
+	}
+	CHECK_R(0, shoal_topic_audit(NAME, 0));
+	shoal_sub_close(inherited_sub);
+	shoal_pub_close(inherited_pub);
+}
+
+/* Takes seats, forks a child that stays, and dies. */
+static void die_before_child(void *context)
+{
+	struct state *state = context;
+	struct shoal_topic_options o = narrow();
+	CHECK_R(0, shoal_pub_open(&inherited_pub, NAME, 0, &o));
+	CHECK_R(0, shoal_sub_open(&inherited_sub, NAME, 0, &o));
+	pid_t child = fork(); /* not by spawn: it must outlive us */
+	CHECK(child >= 0);
+	if (child == 0) {
+		atomic_store(&state->pid, getpid());
+		for (;;)
+			pause();
+	}
+	WAIT_FOR(atomic_load(&state->pid));
+	atomic_store(&state->step, 1);
+	for (;;)
+		pause();
+}
+
+static void a_child_that_outlives_its_parent_keeps_no_seat(void)
+{
+	struct state *state = shared_memory(sizeof(*state));
+	struct shoal_topic_options o = narrow();
+	shoal_pub *pub;
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
+	pid_t parent = spawn(die_before_child, state);
+	WAIT_FOR(atomic_load(&state->step));
+	check_seats(3, 0);
+	reap_killed(parent);
+	CHECK(kill(state->pid, 0) == 0);
+	check_seats(1, 2);
+	/* More than fits: the dead subscriber holds up nobody. */
+	for (int i = 0; i < 100; i++)
+		CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
+	reap_killed(state->pid);
+	shoal_pub_close(pub);
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
+	shared_free(state, sizeof(*state));
+}
+
+/* ---- exec -------------------------------------------------------------------------------- */
+
+#define SLEEP_WORD "sleep-until-killed"
+
+static void open_and_exec(void *context)
+{
+	(void)context;
+	CHECK_R(0, shoal_sub_open(&inherited_sub, NAME, 0, NULL));
+	execl("/proc/self/exe", "handles", SLEEP_WORD, (char *)NULL);
+	CHECKF(false, "exec: %s", strerror(errno));
+}
+
+static void check_sleeping(pid_t pid)
+{
+	char path[64], text[64] = "";
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	int64_t end = now_ns() + BOUND;
+	while (!strstr(text + 8, SLEEP_WORD)) {
+		CHECKF(now_ns() < end, "it does not exec");
+		breathe();
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+		if (fd >= 0)
+			close(fd);
+		for (ssize_t i = 0; i < n; i++)
+			if (text[i] == '\0')
+				text[i] = ' ';
+	}
+}
+
+static void a_program_that_execs_another_leaves_its_seat(void)
+{
+	struct shoal_topic_options o = narrow();
+	shoal_pub *pub;
+	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
+	pid_t pid = spawn(open_and_exec, NULL);
+	check_sleeping(pid);
+	check_seats(1, 1);
+	for (int i = 0; i < 100; i++)
+		CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
+	reap_killed(pid);
+	shoal_pub_close(pub);
+}
+
+/* ---- descriptors closed behind the library's back ---------------------------------------- */
+
+static void gated(void *context)
+{
+	struct state *state = context;
+	CHECK_R(0, shoal_sub_open(&inherited_sub, NAME, 0, NULL));
+	atomic_store(&state->step, 1);
+	for (;;)
+		pause();
+}
+
+static void lose_descriptors(void *context)
+{
+	struct state *state = context;
+	struct shoal_topic_options o = narrow();
+	shoal_pub *pub;
+	shoal_sub *sub;
+	char c;
+	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(0, shoal_sub_open(&sub, NAME, 0, &o));
+	CHECK(syscall(SYS_close_range, 3, ~0u, 0) == 0);
+	unsigned before = holdings_now().descriptors;
+	/* Others get the numbers now; they must neither be used nor closed. */
+	int files[8];
+	for (int i = 0; i < 8; i++)
+		files[i] = open("/dev/null", O_RDWR);
+	check_seats(2, 0);
+	for (int i = 0; i < 100; i++) {
+		CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
+		CHECK_R(0, shoal_sub_receive(sub, &c, 1, BOUND, NULL));
+	}
+	/* A subscriber comes and dies: we must ask the kernel, and for that open the file again. */
+	pid_t pid = spawn(gated, state);
+	WAIT_FOR(atomic_load(&state->step));
+	check_seats(3, 0);
+	int r;
+	while ((r = shoal_pub_publish(pub, "x", 1, 0)) == 0)
+		CHECK_R(0, shoal_sub_receive(sub, &c, 1, BOUND, NULL));
+	CHECK_R(-EAGAIN, r);
+	reap_killed(pid);
+	for (int i = 0; i < 100; i++) {
+		CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
+		CHECK_R(0, shoal_sub_receive(sub, &c, 1, BOUND, NULL));
+	}
+	shoal_sub_close(sub);
+	shoal_pub_close(pub);
+	for (int i = 0; i < 8; i++)
+		CHECKF(close(files[i]) == 0, "file %d was closed by the library", i);
+	CHECKF(holdings_now().descriptors == before, "descriptors were left");
+	CHECK(directory_is_empty());
+}
+
+static void closing_all_descriptors_costs_no_seat(void)
+{
+	struct state *state = shared_memory(sizeof(*state));
+	reap_ok(spawn(lose_descriptors, state));
+	shared_free(state, sizeof(*state));
+}
+
+/* ---- PID namespaces ---------------------------------------------------------------------- */
+
+/* Process 1 of a namespace of its own: looks at the publisher outside until that is dead. */
+static void live_inside(void *context)
+{
+	struct state *state = context;
+	struct shoal_topic_stat *stat;
+	shoal_sub *sub;
+	CHECK(getpid() == 1);
+	CHECK_R(0, shoal_sub_open(&sub, NAME, SHOAL_FOLLOW, NULL));
+	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	CHECKF(stat->object.seats_alive == 3, "%u are alive", stat->object.seats_alive);
+	for (uint32_t i = 0; i < stat->seat_count; i++)
+		CHECK(stat->seats[i].health == SHOAL_ALIVE &&
+		      stat->seats[i].same_pid_namespace == (stat->seats[i].pid == 1));
+	shoal_topic_stat_free(stat);
+	atomic_store(&state->step, 1);
+	WAIT_FOR(atomic_load(&state->step) == 2);
+	check_seats(2, 1); /* the one outside was killed */
+	atomic_store(&state->step, 3);
+	for (;;)
+		pause();
+}
+
+static void enter_namespace(void *context)
+{
+	CHECKF(unshare(CLONE_NEWPID) == 0, "%s", strerror(errno));
+	struct state *state = context;
+	pid_t pid = spawn(live_inside, state);
+	atomic_store(&state->pid, pid);
+	for (;;)
+		pause();
+}
+
+static void publish_outside(void *context)
+{
+	struct state *state = context;
+	shoal_pub *pub;
+	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+	atomic_store(&state->published, 1);
+	for (;;)
+		pause();
+}
+
+static void liveness_holds_across_pid_namespaces(void)
+{
+	struct state *state = shared_memory(sizeof(*state));
+	struct shoal_topic_options o = narrow();
+	struct shoal_topic_stat *stat;
+	shoal_pub *pub;
+	if (geteuid() != 0) {
+		printf("  not root: left out\n");
+		shared_free(state, sizeof(*state));
+		return;
+	}
+	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
+	pid_t outside = spawn(publish_outside, state);
+	WAIT_FOR(atomic_load(&state->published));
+	pid_t keeper = spawn(enter_namespace, state);
+	WAIT_FOR(atomic_load(&state->step) == 1);
+	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	const struct shoal_topic_seat *inside = seat_of(stat, 1);
+	CHECK(inside && inside->health == SHOAL_ALIVE && !inside->same_pid_namespace);
+	shoal_topic_stat_free(stat);
+	reap_killed(outside);
+	atomic_store(&state->step, 2);
+	WAIT_FOR(atomic_load(&state->step) == 3);
+	/* Our number 1 lives for ever: it must not be taken for the one inside. */
+	int r;
+	while ((r = shoal_pub_publish(pub, "x", 1, 0)) == 0)
+		;
+	CHECK_R(-EAGAIN, r);
+	CHECK_R(-ETIMEDOUT, shoal_pub_publish(pub, "x", 1, SECONDS / 50));
+	reap_killed(keeper); /* its child dies with it */
+	CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
+	shoal_pub_close(pub);
+	shared_free(state, sizeof(*state));
+}
+
+#define CASE(name)                                                                                 \
+	{                                                                                          \
+#name, name                                                                        \
+	}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+	    CASE(a_forked_child_is_refused_and_harms_nobody),
+	    CASE(a_child_that_outlives_its_parent_keeps_no_seat),
+	    CASE(a_program_that_execs_another_leaves_its_seat),
+	    CASE(closing_all_descriptors_costs_no_seat),
+	    CASE(liveness_holds_across_pid_namespaces),
+	};
+	if (argc > 1 && strcmp(argv[1], SLEEP_WORD) == 0)
+		for (;;)
+			pause();
+	return RUN_TESTS(argc, argv, tests);
+}

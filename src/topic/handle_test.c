@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Publisher and subscriber handles, held against the contract in shoal/topic.h. */
+#include "topic/handle.h"
+
+#include <setjmp.h>
+#include <shoal/shoal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MILLISECOND ((int64_t)1000000)
+
+struct pair {
+	shoal_pub *pub;
+	shoal_sub *sub;
+};
+
+static const struct shoal_topic_options small = {
+    .size = sizeof(small),
+    .lanes = 2,
+    .subscribers = 3,
+    .slots = 8,
+    .payload_bytes = 4096,
+    .spin_ns = SHOAL_SPIN_NEVER,
+};
+
+static int set_up(void **state)
+{
+	static struct pair pair;
+	assert_int_equal(shoal_pub_open(&pair.pub, "t", SHOAL_CREATE, &small), 1);
+	assert_int_equal(shoal_sub_open(&pair.sub, "t", 0, &small), 0);
+	*state = &pair;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct pair *pair = *state;
+	shoal_pub_close(pair->pub);
+	shoal_sub_close(pair->sub);
+	return 0;
+}
+
+static void test_one_loan_at_a_time(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_loan loan, none;
+	struct shoal_view view;
+	assert_int_equal(shoal_pub_claim(pair->pub, 8, 0, &loan), 0);
+	assert_int_equal(loan.sequence, 0);
+	assert_int_equal((uintptr_t)loan.data % 8, 0);
+	assert_int_equal(shoal_pub_claim(pair->pub, 8, 0, &none), -EBUSY);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -EBUSY);
+	struct shoal_loan larger = loan;
+	larger.bytes = 9;
+	assert_int_equal(shoal_pub_commit(pair->pub, &larger), -EINVAL); /* the loan goes on */
+	memcpy(loan.data, "shorter", 7);
+	loan.bytes = 7;
+	assert_int_equal(shoal_pub_commit(pair->pub, &loan), 0);
+	assert_int_equal(shoal_pub_commit(pair->pub, &loan), -EINVAL);
+	assert_int_equal(shoal_pub_abort(pair->pub, &loan), -EINVAL);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), 0);
+	assert_int_equal(view.bytes, 7);
+	assert_memory_equal(view.data, "shorter", 7);
+	assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+}
+
+static void test_an_aborted_loan_was_never_there(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	static const size_t sizes[] = {0, 8, 56, 57, 4096};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct shoal_loan loan;
+		assert_int_equal(shoal_pub_claim(pair->pub, sizes[i], 0, &loan), 0);
+		memset(loan.data, 'x', sizes[i]);
+		assert_int_equal(shoal_pub_abort(pair->pub, &loan), 0);
+		assert_int_equal(shoal_pub_sequence(pair->pub), 0);
+		assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EAGAIN);
+	}
+}
+
+static void test_large_loans_are_aligned_and_read_in_place(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	struct shoal_loan loan;
+	assert_int_equal(shoal_pub_claim(pair->pub, 4097, 0, &loan), -EMSGSIZE);
+	assert_non_null(strstr(shoal_error_detail(), "payload"));
+	for (int i = 0; i < 20; i++) {
+		size_t bytes = 57 + (size_t)i * 200;
+		assert_int_equal(shoal_pub_claim(pair->pub, bytes, 0, &loan), 0);
+		assert_int_equal((uintptr_t)loan.data % 64, 0);
+		memset(loan.data, i, bytes);
+		assert_int_equal(shoal_pub_commit(pair->pub, &loan), 0);
+		assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), 0);
+		assert_int_equal(view.sequence, i);
+		assert_int_equal(view.bytes, bytes);
+		assert_int_equal(((const char *)view.data)[bytes - 1], i);
+		assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+	}
+}
+
+static void test_one_view_at_a_time(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view, none = {.data = "x"};
+	char buffer[8];
+	assert_int_equal(shoal_pub_publish(pair->pub, "a", 1, 0), 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "b", 1, 0), 0);
+	assert_int_equal(shoal_sub_release(pair->sub, &none), -EINVAL);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &none), -EBUSY);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 8, 0, NULL), -EBUSY);
+	assert_int_equal(shoal_sub_receivev(pair->sub, &none, 1, buffer, 8, 0), -EBUSY);
+	assert_int_equal(shoal_sub_release(pair->sub, &none), -EINVAL);
+	assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+	assert_int_equal(shoal_sub_release(pair->sub, &view), -EINVAL);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 8, 0, NULL), 0);
+	assert_int_equal(buffer[0], 'b');
+}
+
+static void test_a_buffer_too_small_loses_nothing(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	char buffer[100];
+	memset(buffer, 'x', sizeof(buffer));
+	assert_int_equal(shoal_pub_publish(pair->pub, buffer, 100, 0), 0);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 99, 0, &view), -EMSGSIZE);
+	assert_int_equal(view.bytes, 100);
+	assert_int_equal(shoal_sub_receivev(pair->sub, &view, 1, buffer, 99, 0), -EMSGSIZE);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, view.bytes, 0, &view), 0);
+	assert_ptr_equal(view.data, buffer);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 100, 0, &view), -EAGAIN);
+}
+
+static void test_batches(void **state)
+{
+	struct pair *pair = *state;
+	struct iovec messages[12];
+	struct shoal_view views[12];
+	uint64_t buffer[16];
+	char text[12][16];
+	for (int i = 0; i < 12; i++) {
+		memset(text[i], 'a' + i, sizeof(text[i]));
+		messages[i] = (struct iovec){text[i], (size_t)i};
+	}
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages, 0, 0), 0);
+	/* Eight slots, and somebody reads: what does not fit is not published. */
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages, 12, 0), 8);
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages + 8, 4, 0), -EAGAIN);
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages + 8, 4, MILLISECOND), -ETIMEDOUT);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 3, buffer, sizeof(buffer), 0), 3);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views + 3, 9, buffer + 4, 24, 0), 3);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(views[i].sequence, i);
+		assert_int_equal(views[i].bytes, i);
+		assert_int_equal((uintptr_t)views[i].data % 8, 0);
+		assert_memory_equal(views[i].data, text[i], (size_t)i);
+	}
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages + 8, 4, 0), 4);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 12, buffer, sizeof(buffer), 0), 6);
+	assert_int_equal(views[5].sequence, 11);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 12, buffer, sizeof(buffer), 0),
+			 -EAGAIN);
+}
+
+static void test_timeouts_and_interrupts(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EAGAIN);
+	assert_int_equal(shoal_sub_borrow(pair->sub, MILLISECOND, &view), -ETIMEDOUT);
+	shoal_sub_interrupt(pair->sub);
+	assert_int_equal(shoal_sub_borrow(pair->sub, SHOAL_FOREVER, &view), -EINTR);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EAGAIN); /* once */
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -EAGAIN);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, MILLISECOND), -ETIMEDOUT);
+	assert_int_equal(shoal_pub_drain(pair->pub, MILLISECOND), -ETIMEDOUT);
+	shoal_pub_interrupt(pair->pub);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, SHOAL_FOREVER), -EINTR);
+	shoal_pub_interrupt(pair->pub);
+	assert_int_equal(shoal_pub_wait_subscribers(pair->pub, 5, SHOAL_FOREVER), -EINTR);
+	assert_int_equal(shoal_pub_wait_subscribers(pair->pub, 1, 0), 0);
+	assert_int_equal(shoal_pub_wait_subscribers(pair->pub, 2, 0), -EAGAIN);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), 0);
+		assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+	}
+	assert_int_equal(shoal_pub_drain(pair->pub, 0), 0);
+}
+
+static void test_the_end(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	shoal_sub *follower;
+	assert_int_equal(shoal_sub_open(&follower, "t", SHOAL_FOLLOW, &small), 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "last", 4, 0), 0);
+	shoal_pub_close(pair->pub);
+	pair->pub = NULL;
+	assert_int_equal(shoal_sub_borrow(pair->sub, SHOAL_FOREVER, &view),
+			 0); /* first all that is left */
+	assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, SHOAL_FOREVER, &view), -EPIPE);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EPIPE);
+	assert_int_equal(shoal_sub_borrow(follower, 0, &view), 0);
+	assert_int_equal(shoal_sub_release(follower, &view), 0);
+	assert_int_equal(shoal_sub_borrow(follower, 0, &view), -EAGAIN);
+	assert_int_equal(shoal_pub_open(&pair->pub, "t", 0, &small), 0);
+	assert_int_equal(shoal_pub_sequence(pair->pub), 1); /* it goes on behind the last one's */
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EAGAIN);
+	shoal_sub_close(follower);
+}
+
+static void test_all_places_taken(void **state)
+{
+	(void)state;
+	shoal_pub *second, *third;
+	shoal_sub *subs[3];
+	assert_int_equal(shoal_pub_open(&second, "t", 0, NULL), 0);
+	assert_int_equal(shoal_pub_lane(second), 1);
+	assert_int_equal(shoal_pub_open(&third, "t", 0, NULL), -EUSERS);
+	assert_null(third);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(shoal_sub_open(&subs[i], "t", i ? SHOAL_LOSSY : 0, NULL), 0);
+	assert_int_equal(shoal_sub_open(&subs[2], "t", 0, NULL), -EUSERS);
+	assert_null(subs[2]);
+	shoal_sub_close(subs[0]);
+	assert_int_equal(shoal_sub_open(&subs[2], "t", 0, NULL), 0);
+	shoal_sub_close(subs[1]);
+	shoal_sub_close(subs[2]);
+	shoal_pub_close(second);
+}
+
+static void test_removed_under_us(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_loan loan;
+	struct shoal_view view;
+	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, SHOAL_FOREVER, &view), -ESTALE);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -ESTALE);
+	assert_int_equal(shoal_pub_claim(pair->pub, 8, 0, &loan), -ESTALE);
+	assert_int_equal(shoal_pub_drain(pair->pub, SHOAL_FOREVER), -ESTALE);
+}
+
+static int use_in_child(struct pair *pair)
+{
+	struct shoal_loan loan = {0};
+	struct shoal_view view = {.data = "x"};
+	struct iovec message = {"x", 1};
+	char buffer[64];
+	int wrong = 0;
+	wrong += shoal_pub_publish(pair->pub, "x", 1, 0) != -ECHILD;
+	wrong += shoal_pub_publishv(pair->pub, &message, 1, 0) != -ECHILD;
+	wrong += shoal_pub_claim(pair->pub, 1, 0, &loan) != -ECHILD;
+	wrong += shoal_pub_commit(pair->pub, &loan) != -ECHILD;
+	wrong += shoal_pub_abort(pair->pub, &loan) != -ECHILD;
+	wrong += shoal_pub_drain(pair->pub, 0) != -ECHILD;
+	wrong += shoal_pub_wait_subscribers(pair->pub, 0, 0) != -ECHILD;
+	wrong += shoal_sub_borrow(pair->sub, 0, &view) != -ECHILD;
+	wrong += shoal_sub_release(pair->sub, &view) != -ECHILD;
+	wrong += shoal_sub_receive(pair->sub, buffer, 64, 0, NULL) != -ECHILD;
+	wrong += shoal_sub_receivev(pair->sub, &view, 1, buffer, 64, 0) != -ECHILD;
+	shoal_pub_interrupt(pair->pub);
+	shoal_sub_interrupt(pair->sub);
+	shoal_pub_close(pair->pub);
+	shoal_sub_close(pair->sub);
+	shoal_sub *own;
+	wrong += shoal_sub_open(&own, "t", 0, &small) != 0;
+	shoal_sub_close(own);
+	return wrong;
+}
+
+static void test_a_child_has_no_part_in_them(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(use_in_child(pair));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "still mine", 10, 0), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), 0);
+	assert_int_equal(shoal_sub_release(pair->sub, &view), 0);
+}
+
+static void test_a_lossy_subscriber_counts(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	shoal_sub *lossy;
+	shoal_sub_close(pair->sub);
+	assert_int_equal(shoal_sub_open(&lossy, "t", SHOAL_LOSSY, &small), 0);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, &i, 8, 0), 0);
+	uint64_t lost = 0, next = 0;
+	while (shoal_sub_borrow(lossy, 0, &view) == 0) {
+		lost += view.lost;
+		assert_int_equal(view.sequence, next + view.lost);
+		assert_int_equal(*(const uint64_t *)view.data, view.sequence);
+		next = view.sequence + 1;
+		assert_int_equal(shoal_sub_release(lossy, &view), 0);
+	}
+	assert_int_equal(next, 100);
+	assert_true(lost >= 92);
+	assert_int_equal(shoal_sub_lost(lossy), lost);
+	pair->sub = lossy;
+}
+
+/* The first slot of the first lane, as a peer with write permission sees it. */
+static struct lane_slot *first_slot(struct pair *pair, uint64_t position)
+{
+	const struct handle *handle = (const void *)pair->pub;
+	struct lane_map lane = topic_lane(&handle->map, 0);
+	return lane_slot(&lane, position);
+}
+
+static void test_a_message_that_is_nonsense_is_said_and_skipped(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view views[4];
+	char buffer[64];
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, "good", 4, 0), 0);
+	first_slot(pair, 1)->word = lane_word(1, 60);
+	first_slot(pair, 3)->word = lane_word(3, LANE_OUTSIDE);
+	first_slot(pair, 3)->data[1] = UINT64_MAX;
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 64, 0, views), 0);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 64, 0, views), -EBADMSG);
+	/* In a batch it comes behind those before it. */
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 64, 0), 1);
+	assert_int_equal(views[0].sequence, 2);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 64, 0), -EBADMSG);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 64, 0), 1);
+	assert_int_equal(views[0].sequence, 4);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 64, 0, views), -EAGAIN);
+}
+
+static void test_null_is_an_argument_like_any_other(void **state)
+{
+	(void)state;
+	struct shoal_loan loan = {0};
+	struct shoal_view view = {0};
+	shoal_pub *pub;
+	shoal_pub_close(NULL);
+	shoal_sub_close(NULL);
+	shoal_pub_interrupt(NULL);
+	shoal_sub_interrupt(NULL);
+	shoal_topic_stat_free(NULL);
+	assert_int_equal(shoal_pub_publish(NULL, "x", 1, 0), -EINVAL);
+	assert_int_equal(shoal_pub_commit(NULL, &loan), -EINVAL);
+	assert_int_equal(shoal_sub_borrow(NULL, 0, &view), -EINVAL);
+	assert_int_equal(shoal_sub_release(NULL, &view), -EINVAL);
+	assert_int_equal(shoal_pub_open(&pub, NULL, 0, NULL), -EINVAL);
+	assert_int_equal(shoal_pub_open(&pub, "t", SHOAL_LOSSY, NULL), -EINVAL);
+	assert_int_equal(shoal_pub_open(&pub, "t", SHOAL_KEEP, NULL), -EINVAL);
+	assert_null(pub);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+	    TEST(test_one_loan_at_a_time),
+	    TEST(test_an_aborted_loan_was_never_there),
+	    TEST(test_large_loans_are_aligned_and_read_in_place),
+	    TEST(test_one_view_at_a_time),
+	    TEST(test_a_buffer_too_small_loses_nothing),
+	    TEST(test_batches),
+	    TEST(test_timeouts_and_interrupts),
+	    TEST(test_the_end),
+	    TEST(test_all_places_taken),
+	    TEST(test_removed_under_us),
+	    TEST(test_a_child_has_no_part_in_them),
+	    TEST(test_a_lossy_subscriber_counts),
+	    TEST(test_a_message_that_is_nonsense_is_said_and_skipped),
+	    TEST(test_null_is_an_argument_like_any_other),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

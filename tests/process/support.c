@@ -214,6 +214,8 @@ size_t message_size(enum sizes sizes, uint64_t lane, uint64_t sequence)
 	uint64_t pick = h >> 32;
 	if (sizes == SMALL)
 		return h % 1000 ? pick % 57 : 57 + pick % 1000;
+	if (sizes == TINY)
+		return pick % 57;
 	if (sizes == LARGE)
 		return 1024 + pick % 7168;
 	switch (h % 8) {

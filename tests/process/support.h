@@ -99,7 +99,8 @@ char process_state(pid_t pid);
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-enum sizes { SMALL = 0, MIXED = 1, LARGE = 2 };
+/* SMALL: nearly all fit a slot. TINY: all do. LARGE: none does. */
+enum sizes { SMALL, MIXED, LARGE, TINY };
 #define MESSAGE_MAX ((size_t)200 << 10)
 
 /* The size and the bytes of message `sequence` of `lane`. */

@@ -65,35 +65,36 @@ static bool is_visible(const struct topic_map *map, const uint64_t *read)
 }
 
 /*
- * The sleeper's steps of wait/wait.h, all at once: it has read all that there is. It sleeps
- * without slices only if nobody is in the middle of a commit. From there on, whenever the victim
- * dies: nothing is visible and the bit is set, or it was woken.
+ * The sleeper's steps 1 to 3 of wait/wait.h; it has read all that there is. It sleeps without
+ * slices only if nobody is in the middle of a commit. It comes to its step 4 now or at any later
+ * instruction, and the kernel lets it sleep if the word is what it was. From there on, wherever the
+ * victim dies: nothing is visible and the bit is set, or it was woken.
  */
 static bool sleep_here(struct stage *stage)
 {
 	struct topic_map map = map_of(stage);
-	uint64_t read[LANES];
+	uint64_t read[LANES] = {0};
 	for (uint32_t i = 0; i < LANES; i++) {
 		struct lane_map lane = topic_lane(&map, i);
 		read[i] = lane_end(&lane);
 	}
-	atomic_fetch_or(&map.body->wake, WAIT_SLEEPER);
+	uint32_t word = atomic_fetch_or(&map.body->wake, WAIT_SLEEPER) | WAIT_SLEEPER;
 	for (uint32_t i = 0; i < LANES; i++)
 		if (atomic_load(&map.controls[i].begun) != atomic_load(&map.controls[i].position))
 			return true; /* sliced: it asks after the publisher by itself */
-	stage->woken = false;
-	bool more = true;
+	bool more = true, asleep = true;
 	while (more) {
+		stage->woken = false;
 		more = victim_step(stage);
 		stage->steps++;
-		if (stage->woken)
-			break;
-		if (is_visible(&map, read))
+		uint32_t now = atomic_load(&map.body->wake);
+		asleep = (asleep && !stage->woken) || now == word;
+		if (asleep && is_visible(&map, read))
 			violate(stage, "it came later, sleeps, and does not know of a message");
-		if (!(atomic_load(&map.body->wake) & WAIT_SLEEPER))
+		if (asleep && !(now & WAIT_SLEEPER))
 			violate(stage, "it came later, sleeps, and its bit is gone");
 	}
-	return more;
+	return true;
 }
 
 /* ---- a publisher overtakes a lossy reader ------------------------------------------------- */

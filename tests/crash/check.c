@@ -84,21 +84,21 @@ static void check_nothing_held(struct stage *stage, const struct topic_map *map)
 	for (uint32_t i = 0; i < map->region.seat_count; i++) {
 		uint64_t word = atomic_load(&seat_entry(&map->region, i)->word);
 		if (word_state(word) != SEAT_FREE && !stage->living[i])
-			violate(stage, "after repair: seat %u is not free", i);
+			violate(stage, "seat %u is not free", i);
 	}
 	for (uint32_t i = 0; i < map->lane_count; i++) {
 		const struct lane_control *control = &map->controls[i];
 		uint64_t owner = atomic_load(&control->owner);
 		bool taken = word_state(owner) == LANE_TAKEN;
 		if (taken && !is_living(stage, &map->region, owner))
-			violate(stage, "after repair: lane %u is held by the dead", i);
+			violate(stage, "lane %u is held by the dead", i);
 		if (!taken && atomic_load(&control->begun) != atomic_load(&control->position))
-			violate(stage, "after repair: lane %u has a commit under way", i);
+			violate(stage, "lane %u has a commit under way", i);
 	}
 	for (uint32_t i = 0; i < map->subscribers; i++) {
 		uint64_t word = atomic_load(&map->entries[i]);
 		if (word_state(word) != ENTRY_FREE && !is_living(stage, &map->region, word))
-			violate(stage, "after repair: entry %u is held by the dead", i);
+			violate(stage, "entry %u is held by the dead", i);
 	}
 }
 
@@ -322,6 +322,8 @@ void check_state(struct stage *stage)
 		check_sleeper(stage, &map);
 	if (stage->op->check)
 		stage->op->check(stage, &map, stage->last);
+	if (stage->last && (stage->op->flags & OP_LEAVES))
+		check_nothing_held(stage, &map);
 	repair_dead(stage, &region);
 	audit(stage, &region, "after repair");
 	check_nothing_held(stage, &map);

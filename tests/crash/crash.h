@@ -38,6 +38,7 @@ enum shape {
 	SMALL, /* 0 to 56 bytes, in the slot */
 	LARGE, /* 500 to 800, outside: six of them fill the payload area */
 	MIXED,
+	TURNING, /* 20 large ones, then small ones: the payload area is fuller than the ring */
 };
 
 size_t message_bytes(enum shape shape, uint64_t position);
@@ -62,6 +63,7 @@ enum op_flags {
 	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
 	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
 	OP_WRONG = 32,    /* wrong on purpose: must be found out */
+	OP_LEAVES = 128,  /* when it is over, nothing is held by the dead, without any repair */
 	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
 };
 

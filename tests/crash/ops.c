@@ -37,7 +37,8 @@ void give_up(const char *format, ...)
 
 size_t message_bytes(enum shape shape, uint64_t position)
 {
-	bool large = shape == LARGE || (shape == MIXED && position % 3 == 1);
+	bool large = shape == LARGE || (shape == MIXED && position % 3 == 1) ||
+		     (shape == TURNING && position < 20);
 	return large ? 500 + 100 * (position % 4) : position * 13 % (INLINE + 1);
 }
 

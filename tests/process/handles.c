@@ -6,6 +6,7 @@
 #include "leak_check.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -149,6 +150,66 @@ static void a_child_that_outlives_its_parent_keeps_no_seat(void)
 	reap_killed(state->pid);
 	shoal_pub_close(pub);
 	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0) == 0);
+	shared_free(state, sizeof(*state));
+}
+
+enum { FORKS = 400 };
+
+static void *open_over_and_over(void *context)
+{
+	struct state *state = context;
+	shoal_sub *sub;
+	do {
+		CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
+		shoal_sub_close(sub);
+		atomic_fetch_add(&state->published, 1);
+	} while (!atomic_load(&state->step));
+	return NULL;
+}
+
+/* The children live on while we look which seat is the first free one. */
+static void fork_while_a_thread_opens(void *context)
+{
+	struct state *state = context;
+	struct shoal_topic_stat *stat;
+	pthread_t thread;
+	shoal_sub *sub;
+	pid_t pids[FORKS];
+	CHECK(pthread_create(&thread, NULL, open_over_and_over, state) == 0);
+	for (int i = 0; i < FORKS; i++) {
+		uint64_t before = atomic_load(&state->published);
+		pids[i] = fork();
+		CHECK(pids[i] >= 0);
+		if (pids[i] == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				pause();
+		}
+		WAIT_FOR(atomic_load(&state->published) > before);
+	}
+	atomic_store(&state->step, 1);
+	CHECK(pthread_join(thread, NULL) == 0);
+	CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
+	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	const struct shoal_topic_seat *seat = seat_of(stat, getpid());
+	CHECKF(seat && seat->seat == 1,
+	       "our seat is %u: children of ours hold the locks of those before",
+	       seat ? seat->seat : 0);
+	shoal_topic_stat_free(stat);
+	shoal_sub_close(sub);
+	for (int i = 0; i < FORKS; i++)
+		reap_killed(pids[i]);
+}
+
+static void a_fork_while_another_thread_opens_inherits_no_seat(void)
+{
+	struct state *state = shared_memory(sizeof(*state));
+	struct shoal_topic_options o = narrow();
+	shoal_pub *pub;
+	o.subscribers = 64;
+	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
+	reap_ok(spawn(fork_while_a_thread_opens, state));
+	shoal_pub_close(pub);
 	shared_free(state, sizeof(*state));
 }
 
@@ -344,6 +405,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 	    CASE(a_forked_child_is_refused_and_harms_nobody),
 	    CASE(a_child_that_outlives_its_parent_keeps_no_seat),
+	    CASE(a_fork_while_another_thread_opens_inherits_no_seat),
 	    CASE(a_program_that_execs_another_leaves_its_seat),
 	    CASE(closing_all_descriptors_costs_no_seat),
 	    CASE(liveness_holds_across_pid_namespaces),

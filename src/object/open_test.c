@@ -133,7 +133,7 @@ static void test_sizes_that_are_wrong(void **state)
 
 static void edit_fixed(size_t offset, const void *bytes, size_t count)
 {
-	struct segment_fixed fixed;
+	struct segment_fixed fixed = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(pread(fd, &fixed, sizeof(fixed), 0), sizeof(fixed));

@@ -21,8 +21,8 @@ static void test_no_options_mean_defaults(void **state)
 {
 	(void)state;
 	struct shoal_topic_options options;
-	struct topic_geometry geometry;
-	struct topic_map map;
+	struct topic_geometry geometry = {0};
+	struct topic_map map = {0};
 	assert_int_equal(topic_options(NULL, &options), 0);
 	assert_int_equal(options.mode, 0600);
 	assert_int_equal(options.spin_ns, 20000);
@@ -50,7 +50,7 @@ static void test_messages_size_the_slots_and_the_payload(void **state)
 	    {16 << 20, 56, 64 << 20}, {(uint64_t)1 << 30, 56, (uint64_t)1 << 30},
 	};
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		struct topic_geometry geometry;
+		struct topic_geometry geometry = {0};
 		struct shoal_topic_options options = {.message_bytes = expected[i].message};
 		assert_int_equal(geometry_of(options, &geometry), 0);
 		assert_int_equal(geometry.inline_bytes, expected[i].inline_bytes);
@@ -61,7 +61,7 @@ static void test_messages_size_the_slots_and_the_payload(void **state)
 static void test_options_out_of_range_are_refused(void **state)
 {
 	(void)state;
-	struct topic_geometry geometry;
+	struct topic_geometry geometry = {0};
 #define REFUSED(...)                                                                               \
 	assert_int_equal(geometry_of((struct shoal_topic_options){__VA_ARGS__}, &geometry), -EINVAL)
 	REFUSED(.slots = 1);
@@ -119,7 +119,7 @@ struct arena {
 static int set_up(void **state)
 {
 	static struct arena arena;
-	struct topic_geometry geometry;
+	struct topic_geometry geometry = {0};
 	struct shoal_topic_options options = {
 	    .lanes = 3, .subscribers = 4, .slots = 8, .payload_bytes = 4096};
 	assert_int_equal(geometry_of(options, &geometry), 0);
@@ -170,7 +170,7 @@ static uint32_t publisher(struct arena *arena, uint32_t seat, struct lane_writer
 static void test_lanes_with_memory_are_taken_first(void **state)
 {
 	struct arena *arena = *state;
-	struct lane_writer writer;
+	struct lane_writer writer = {0};
 	assert_int_equal(publisher(arena, 0, &writer), 0);
 	assert_int_equal(publisher(arena, 1, &writer), 1);
 	topic_kind.repair(&arena->map.region, seat_tag(1), true);
@@ -183,7 +183,7 @@ static void test_lanes_with_memory_are_taken_first(void **state)
 static void test_the_last_to_go_decides_how_it_ended(void **state)
 {
 	struct arena *arena = *state;
-	struct lane_writer writer;
+	struct lane_writer writer = {0};
 	assert_false(topic_ended(&arena->map)); /* nobody ever was */
 	publisher(arena, 0, &writer);
 	publisher(arena, 1, &writer);
@@ -202,7 +202,7 @@ static void test_repair_rolls_only_what_carries_the_tag(void **state)
 {
 	struct arena *arena = *state;
 	const struct topic_map *map = &arena->map;
-	struct lane_writer writer;
+	struct lane_writer writer = {0};
 	publisher(arena, 0, &writer);
 	publisher(arena, 1, &writer);
 	for (uint32_t i = 2; i < 4; i++)
@@ -259,7 +259,7 @@ static void test_newcomers_begin_where_they_asked(void **state)
 {
 	struct arena *arena = *state;
 	const struct topic_map *map = &arena->map;
-	struct lane_writer writer;
+	struct lane_writer writer = {0};
 	publisher(arena, 0, &writer);
 	for (uint64_t i = 0; i < 9; i++) {
 		assert_true(lane_has_room(&writer));
@@ -296,14 +296,13 @@ static void test_an_audit_notices(void **state)
 {
 	struct arena *arena = *state;
 	const struct topic_map *map = &arena->map;
-	struct lane_writer writer;
-	char large[1000] = "";
+	struct lane_writer writer = {0};
 	publisher(arena, 0, &writer);
 	for (uint64_t i = 0; i < 10; i++) {
 		void *data = NULL;
 		if (i % 2) {
-			assert_int_equal(lane_claim_outside(&writer, sizeof(large), &data), 0);
-			lane_commit_outside(&writer, sizeof(large));
+			assert_int_equal(lane_claim_outside(&writer, 1000, &data), 0);
+			lane_commit_outside(&writer, 1000);
 		} else {
 			assert_true(lane_has_room(&writer));
 			lane_put(&writer, &i, 8);
@@ -316,8 +315,9 @@ static void test_an_audit_notices(void **state)
 	notices(arena, &control->owner, word_make(LANE_TAKEN, (struct tag){0, 2}), "nobody");
 	notices(arena, &control->owner, word_make(LANE_TAKEN, (struct tag){9, 1}), "nobody");
 	notices(arena, &map->controls[1].position, 5, "no memory");
-	notices(arena, &control->position, 8, "counted");
-	notices(arena, &control->begun, 12, "under way");
+	notices(arena, &control->begun, 9, "under way");
+	notices(arena, &control->begun, 10 + LANE_BATCH + 1, "under way");
+	notices(arena, &lane_slot(&lane, 10)->word, lane_word(10, 8), "begun");
 	notices(arena, &control->oldest, 11, "promised");
 	notices(arena, &control->oldest, 0, "overwritten");
 	notices(arena, &lane_slot(&lane, 8)->word, lane_word(16, 8), "another");

@@ -4,10 +4,12 @@
 #include "leak_check.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -42,7 +44,7 @@ int64_t now_ns(void)
 void breathe(void)
 {
 	static _Thread_local unsigned count;
-	if (++count % 64) {
+	if (++count % 16) {
 		sched_yield();
 	} else {
 		struct timespec ts = {.tv_nsec = 100000};
@@ -119,19 +121,19 @@ pid_t spawn(void (*body)(void *context), void *context)
 	_exit(0);
 }
 
+/* Whole runs end here, so it may take longer than their own waits. Asleep: no load for them. */
 static int reap(pid_t pid)
 {
 	int status = 0;
-	int64_t end = now_ns() + 12 * BOUND; /* whole runs end here; their own waits are shorter */
-	pid_t r;
-	while ((r = waitpid(pid, &status, WNOHANG)) == 0) {
-		if (now_ns() > end) {
-			kill(pid, SIGKILL);
-			check_failed(__FILE__, __LINE__, "it ends", "process %d hangs", (int)pid);
-		}
-		breathe();
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	CHECKF(fd >= 0, "%s", strerror(errno));
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	if (poll(&poll_fd, 1, 120000) != 1) {
+		kill(pid, SIGKILL);
+		check_failed(__FILE__, __LINE__, "it ends", "process %d hangs", (int)pid);
 	}
-	CHECKF(r == pid, "%s", strerror(errno));
+	close(fd);
+	CHECKF(waitpid(pid, &status, 0) == pid, "%s", strerror(errno));
 	return status;
 }
 

@@ -65,6 +65,7 @@ struct shoal_object {
 	uint32_t seats_taken; /* seats in use, dead ones included */
 	uint32_t seats_alive; /* of these, held by live processes */
 	uint32_t seats_max;
+	int kept; /* 1: stays when nobody is in it (SHOAL_KEEP) */
 	uint32_t owner_uid;
 	uint32_t mode;       /* permission bits */
 	uint64_t bytes;      /* address space: the size of the file */

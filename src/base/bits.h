@@ -15,6 +15,9 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Kept out of the quick paths, which then need no stack and save no registers. */
+#define SLOW_PATH __attribute__((cold, noinline))
+
 static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2,
 	      "shared words must be lock-free: a lock inside libatomic is per process");
 

@@ -44,6 +44,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /* Checked facts about a lane, and where its parts lie in this process. */
 struct lane_map {
@@ -81,13 +82,16 @@ struct lane_extent {
 struct lane_writer {
 	struct lane_map map;
 	struct gate gate;
-	uint64_t position; /* of the next message */
-	uint64_t oldest;   /* what was attained: everything before it may be overwritten */
-	uint64_t limit;    /* oldest + slots: may write before it without looking */
-	uint64_t floor;    /* what the last owner had announced */
-	_Atomic uint32_t *wake;
+	uint64_t position;      /* of the next message */
+	uint64_t oldest;        /* what was attained: everything before it may be overwritten */
+	uint64_t limit;         /* oldest + slots: may write before it without looking */
+	uint64_t floor;         /* what the last owner had announced */
+	_Atomic uint32_t *wake; /* the topic's futex word */
+	/* What is looked at in its place: the same, or, when this process must fence for itself, a
+	 * word whose sleepers' bit is always set, so that the quick path is never taken. */
+	const _Atomic uint32_t *look;
 	bool fences_itself;
-	bool woke; /* a commit took the slow path: look at the lifetime */
+	bool woke; /* a commit woke somebody: look at the lifetime */
 	/* the payload area; the rest is used for messages outside the slot only */
 	uint64_t head;               /* where the next one may start */
 	struct lane_extent *extents; /* ring of slot_count, oldest first */
@@ -103,40 +107,31 @@ int lane_writer_open(struct lane_writer *writer, const struct lane_map *map,
 void lane_writer_close(struct lane_writer *writer);
 
 /* Looks at the cursors and makes room for at least one message in the slots. False: gated. */
-bool lane_make_room(struct lane_writer *writer);
+SLOW_PATH bool lane_make_room(struct lane_writer *writer);
 /* Room in the payload area for `bytes`; 0, -EAGAIN (gated) or -EMSGSIZE. */
 int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_data);
-void lane_commit_outside(struct lane_writer *writer, uint64_t bytes);
+bool lane_commit_outside(struct lane_writer *writer, uint64_t bytes);
 /* The subscriber that is furthest behind, and what it needs. */
 struct gate_view lane_gate(const struct lane_writer *writer);
 /* The index of its entry, or UINT32_MAX. */
 uint32_t lane_blocker(const struct lane_writer *writer);
-/* Publishes the word and wakes sleepers in one system call. */
-void lane_commit_waking(struct lane_writer *writer, uint64_t word);
+/* The slow sides of lane_commit: all that follows `begun`, and what follows `position`. */
+SLOW_PATH void lane_commit_looking(struct lane_writer *writer, struct lane_slot *slot,
+				   uint64_t word);
+SLOW_PATH void lane_wake_looking(struct lane_writer *writer);
+
+/*
+ * Publishes messages that fit their slots, as far as there is room and at most LANE_BATCH; each
+ * exists from the store of its word on, in order. `begun` covers them all, and sleepers are looked
+ * for before the first and after the last: who falls asleep in between sees the batch begun, and
+ * sleeps in slices. Returns how many; 0: no room, or a message that does not fit.
+ */
+#define LANE_BATCH 64
+size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, size_t count);
 
 static inline bool lane_has_room(struct lane_writer *writer)
 {
 	return likely(writer->position != writer->limit) || lane_make_room(writer);
-}
-
-/* The message is written to `slot`, the one of the writer's position: makes it exist. */
-static inline void lane_commit(struct lane_writer *writer, struct lane_slot *slot, uint64_t length)
-{
-	struct lane_control *control = writer->map.control;
-	uint64_t position = writer->position;
-	uint64_t word = lane_word(position, length);
-	/* begun, then a look for sleepers: their membarrier stands for the fence between. */
-	atomic_store_explicit(&control->begun, position + 1, memory_order_relaxed);
-	if (unlikely(writer->fences_itself))
-		atomic_thread_fence(memory_order_seq_cst);
-	else
-		atomic_signal_fence(memory_order_seq_cst);
-	if (unlikely(atomic_load_explicit(writer->wake, memory_order_relaxed) & WAIT_SLEEPER))
-		lane_commit_waking(writer, word);
-	else /* pairs with the acquire of lane_peek and lane_copy */
-		atomic_store_explicit(&slot->word, word, memory_order_release);
-	writer->position = position + 1;
-	atomic_store_explicit(&control->position, position + 1, memory_order_release);
 }
 
 /* A word of the user's bytes: anywhere, and of any type. */
@@ -144,34 +139,112 @@ struct unaligned_word {
 	uint64_t word;
 } __attribute__((packed, may_alias));
 
+/* Up to seven words, which is what a line has room for behind its own, without a loop. */
+#define LANE_COPY_WORDS(n, COPY)                                                                   \
+	switch (n) {                                                                               \
+	case 7:                                                                                    \
+		COPY(6);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 6:                                                                                    \
+		COPY(5);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 5:                                                                                    \
+		COPY(4);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 4:                                                                                    \
+		COPY(3);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 3:                                                                                    \
+		COPY(2);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 2:                                                                                    \
+		COPY(1);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 1:                                                                                    \
+		COPY(0);                                                                           \
+		__attribute__((fallthrough));                                                      \
+	case 0:                                                                                    \
+		break;                                                                             \
+	default:                                                                                   \
+		for (uint64_t k = 0; k < (n); k++)                                                 \
+			COPY(k);                                                                   \
+	}
+
 /* Relaxed atomic words: a lossy reader may be looking. `to` has room for whole words. */
 static inline void lane_copy_in(_Atomic uint64_t *to, const void *from, uint64_t bytes)
 {
 	const struct unaligned_word *p = from;
-#define COPY(i) atomic_store_explicit(&to[i], p[i].word, memory_order_relaxed)
-	uint64_t i = 0;
-	for (; i + 4 <= bytes / 8; i += 4) {
-		COPY(i);
-		COPY(i + 1);
-		COPY(i + 2);
-		COPY(i + 3);
-	}
-	for (; i < bytes / 8; i++)
-		COPY(i);
-#undef COPY
+	uint64_t words = bytes / 8;
+#define COPY_IN(k) atomic_store_explicit(&to[k], p[k].word, memory_order_relaxed)
+	LANE_COPY_WORDS(words, COPY_IN)
+#undef COPY_IN
 	if (unlikely(bytes % 8)) {
 		uint64_t word = 0;
-		memcpy(&word, p + i, bytes % 8);
-		atomic_store_explicit(&to[i], word, memory_order_relaxed);
+		memcpy(&word, p + words, bytes % 8);
+		atomic_store_explicit(&to[words], word, memory_order_relaxed);
 	}
 }
 
-/* A message that fits its slot; the caller has looked for room. */
-static inline void lane_put(struct lane_writer *writer, const void *data, uint64_t bytes)
+/* The way back, out of a slot that is pinned. */
+static inline void lane_copy_small(void *to, const uint8_t *from, uint64_t bytes)
+{
+	struct unaligned_word *p = to;
+	const uint64_t *data = (const void *)from;
+	uint64_t words = bytes / 8;
+#define COPY_OUT(k) p[k].word = data[k]
+	LANE_COPY_WORDS(words, COPY_OUT)
+#undef COPY_OUT
+	if (unlikely(bytes % 8))
+		memcpy(p + words, data + words, bytes % 8);
+}
+
+/* Between two looks or stores whose order a sleeper's membarrier takes care of. */
+static inline void lane_compiler_fence(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Is there somebody to wake, or must this process fence for itself? */
+static inline bool lane_must_look(const _Atomic uint32_t *look)
+{
+	return unlikely(atomic_load_explicit(look, memory_order_relaxed) & WAIT_SLEEPER);
+}
+
+/*
+ * The message is written to `slot`, the one of the writer's position: makes it exist. True when
+ * somebody was woken on the way: look at the lifetime then (writer->woke says so until cleared).
+ */
+static inline bool lane_commit(struct lane_writer *writer, struct lane_slot *slot, uint64_t length)
+{
+	struct lane_control *control = writer->map.control;
+	const _Atomic uint32_t *look = writer->look;
+	uint64_t position = writer->position;
+	uint64_t word = lane_word(position, length);
+	/* begun, then a look for sleepers: their membarrier stands for the fence between. */
+	atomic_store_explicit(&control->begun, position + 1, memory_order_relaxed);
+	lane_compiler_fence();
+	if (lane_must_look(look)) {
+		lane_commit_looking(writer, slot, word);
+		return true;
+	}
+	/* Pairs with the acquire of lane_peek and lane_copy. */
+	atomic_store_explicit(&slot->word, word, memory_order_release);
+	writer->position = position + 1;
+	atomic_store_explicit(&control->position, position + 1, memory_order_release);
+	lane_compiler_fence();
+	if (lane_must_look(look)) {
+		lane_wake_looking(writer);
+		return true;
+	}
+	return false;
+}
+
+/* A message that fits its slot; the caller has looked for room. Returns as lane_commit. */
+static inline bool lane_put(struct lane_writer *writer, const void *data, uint64_t bytes)
 {
 	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
 	lane_copy_in(slot->data, data, bytes);
-	lane_commit(writer, slot, bytes);
+	return lane_commit(writer, slot, bytes);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -226,18 +299,6 @@ static inline bool lane_peek_small(const struct lane_reader *reader, struct lane
 	ret->data = (const uint8_t *)slot->data;
 	ret->bytes = word & 0xffff;
 	return lane_word_is(word, reader->position) && ret->bytes <= reader->map.inline_bytes;
-}
-
-/* Out of a slot, whose words are aligned; in pieces that need no call. */
-static inline void lane_copy_small(void *to, const uint8_t *from, uint64_t bytes)
-{
-	struct unaligned_word *p = to;
-	const uint64_t *words = (const void *)from;
-	uint64_t i = 0;
-	for (; i < bytes / 8; i++)
-		p[i].word = words[i];
-	if (unlikely(bytes % 8))
-		memcpy(p + i, words + i, bytes % 8);
 }
 
 /* Moves the cursor over the message: its bytes may be overwritten from here on. */

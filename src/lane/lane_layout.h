@@ -14,9 +14,10 @@
  *   departed  the topic's count of departures when the last owner went: tells who went last
  *   gate      futex word (wait/wait.h) on which the publisher sleeps while subscribers hold it up
  *   ready     1: slots and payload have memory. Never goes back.
- *   position  messages committed, ever. Trails the slots' words by at most the one message that
- *             was being committed when its owner died.
- *   begun     position + 1 while a commit is under way, else position (wait/wait.h: unsettled)
+ *   position  messages committed, ever. Trails the slots' words by at most the messages that
+ *             were being committed when its owner died.
+ *   begun     what position will be after the commits that are under way, else the same as
+ *             position (wait/wait.h: unsettled)
  *
  * SLOT p % slots holds message p: a word {sequence: 48 bits, length: 16 bits}, then data.
  *   sequence = (p + 1) mod 2^48, so a slot never written (0) is no message

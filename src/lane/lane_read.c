@@ -129,10 +129,10 @@ int lane_audit(const struct lane_map *map, uint32_t number, bool owned)
 	uint64_t begun = atomic_load(&map->control->begun);
 	uint64_t oldest = atomic_load(&map->control->oldest);
 	uint64_t end = lane_end(map);
-	if (end - position > (owned ? 1 : 0))
-		return fail_audit(number, position, "there are more messages than are counted");
-	if (begun - position > (owned ? 1 : 0))
-		return fail_audit(number, position, "more than one commit is under way");
+	if (begun - position > (owned ? LANE_BATCH : 0))
+		return fail_audit(number, position, "more commits are under way than can be");
+	if (end - position > begun - position)
+		return fail_audit(number, position, "there are more messages than were begun");
 	if (position_distance(oldest, position) > 0)
 		return fail_audit(number, oldest, "it is promised and was never committed");
 	uint64_t held = end < map->slot_count ? 0 : end - map->slot_count;

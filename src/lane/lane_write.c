@@ -144,7 +144,7 @@ int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_da
 	return 0;
 }
 
-void lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
+bool lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
 {
 	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
 	atomic_store_explicit(&slot->data[0], writer->claimed_start, memory_order_relaxed);
@@ -152,8 +152,11 @@ void lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
 	*extent(writer, writer->extents_count++) =
 	    (struct lane_extent){writer->position, writer->claimed_start};
 	writer->head = writer->claimed_start + bytes;
-	lane_commit(writer, slot, LANE_OUTSIDE);
+	return lane_commit(writer, slot, LANE_OUTSIDE);
 }
+
+/* The sleepers' bit, for ever: see `look`. */
+static const _Atomic uint32_t always = WAIT_SLEEPER;
 
 /* ---- waking ------------------------------------------------------------------------------ */
 
@@ -162,17 +165,85 @@ void lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
  * the kernel adds that one and wakes. A death before the call: no message, and the sleepers' bit
  * still set for the next publisher. After it: published, and everybody woken.
  */
-void lane_commit_waking(struct lane_writer *writer, uint64_t word)
+static void commit_waking(struct lane_writer *writer, struct lane_slot *slot, uint64_t word)
 {
-	_Atomic uint64_t *slot_word = &lane_slot(&writer->map, writer->position)->word;
 	uint64_t lower = (word - 0x10000) & 0xffffffffu;
-	atomic_store_explicit(slot_word, (word & ~(uint64_t)0xffffffffu) | lower,
+	atomic_store_explicit(&slot->word, (word & ~(uint64_t)0xffffffffu) | lower,
 			      memory_order_release);
 	atomic_fetch_add(writer->wake, WAIT_COUNT); /* who is about to sleep goes round again */
-	if (os->futex_add_and_wake((const void *)writer->wake, (void *)slot_word, 16) < 0)
-		atomic_store_explicit(slot_word, word, memory_order_release);
+	if (os->futex_add_and_wake((const void *)writer->wake, (void *)&slot->word, 16) < 0)
+		atomic_store_explicit(&slot->word, word, memory_order_release);
 	wait_wake(writer->wake); /* the bit */
 	writer->woke = true;
+}
+
+static void store_word_looking(struct lane_writer *writer, struct lane_slot *slot, uint64_t word)
+{
+	if (writer->fences_itself)
+		atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(writer->wake, memory_order_relaxed) & WAIT_SLEEPER)
+		commit_waking(writer, slot, word);
+	else
+		atomic_store_explicit(&slot->word, word, memory_order_release);
+}
+
+void lane_wake_looking(struct lane_writer *writer)
+{
+	if (wait_notify(writer->wake, writer->fences_itself))
+		writer->woke = true;
+}
+
+void lane_commit_looking(struct lane_writer *writer, struct lane_slot *slot, uint64_t word)
+{
+	store_word_looking(writer, slot, word);
+	writer->position++;
+	atomic_store_explicit(&writer->map.control->position, writer->position,
+			      memory_order_release);
+	lane_compiler_fence();
+	lane_wake_looking(writer);
+}
+
+/* How many of the messages fit their slots and have room. */
+static size_t batch_length(struct lane_writer *writer, const struct iovec *messages, size_t count)
+{
+	if (!lane_has_room(writer))
+		return 0;
+	uint64_t room = min_u64(writer->limit - writer->position, LANE_BATCH);
+	size_t n = 0;
+	while (n < count && n < room && messages[n].iov_len <= writer->map.inline_bytes)
+		n++;
+	return n;
+}
+
+size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, size_t count)
+{
+	const struct lane_map map = writer->map; /* in registers: the stores may alias all else */
+	size_t n = batch_length(writer, messages, count);
+	uint64_t position = writer->position;
+	if (n == 0)
+		return 0;
+	atomic_store_explicit(&map.control->begun, position + n, memory_order_relaxed);
+	lane_compiler_fence();
+	size_t done = 0;
+	if (lane_must_look(writer->look)) {
+		struct lane_slot *slot = lane_slot(&map, position);
+		lane_copy_in(slot->data, messages[0].iov_base, messages[0].iov_len);
+		store_word_looking(writer, slot, lane_word(position, messages[0].iov_len));
+		done = 1;
+	}
+	for (; done < n; done++) {
+		struct lane_slot *slot = lane_slot(&map, position + done);
+		uint64_t bytes = messages[done].iov_len;
+		lane_copy_in(slot->data, messages[done].iov_base, bytes);
+		atomic_store_explicit(&slot->word, lane_word(position + done, bytes),
+				      memory_order_release);
+	}
+	writer->position = position + n;
+	atomic_store_explicit(&map.control->position, position + n, memory_order_release);
+	lane_compiler_fence();
+	if (lane_must_look(writer->look))
+		lane_wake_looking(writer);
+	return n;
 }
 
 /* ---- taking over ------------------------------------------------------------------------- */
@@ -228,6 +299,7 @@ int lane_writer_open(struct lane_writer *writer, const struct lane_map *map,
 	writer->gate = *gate;
 	writer->wake = wake;
 	writer->fences_itself = fences_itself;
+	writer->look = fences_itself ? &always : wake;
 	lane_settle(map);
 	writer->position = atomic_load(&map->control->position);
 	/* Nothing is known to be free but what the lane no longer holds; a lane that was never

@@ -83,6 +83,7 @@ void registry_describe(struct snapshot *snapshot, const char *name, const struct
 	snprintf(object->name, sizeof(object->name), "%s", name);
 	describe_file(object, &snapshot->file);
 	object->created_ns = fixed->created_ns;
+	object->kept = (fixed->flags & SEGMENT_KEEP) != 0;
 	count_seats(snapshot, object);
 	snprintf(object->kind, sizeof(object->kind), "kind-%u", fixed->kind);
 	for (; *kinds; kinds++)
@@ -181,6 +182,23 @@ static int by_name(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
+/* A name, a group, or a group with its '/'. */
+static int check_prefix(const char *prefix)
+{
+	struct segment_name parsed;
+	char name[SEGMENT_NAME_PART * 2 + 3];
+	size_t length = strlen(prefix);
+	if (length == 0)
+		return 0;
+	if (prefix[length - 1] == '/')
+		length--;
+	if (length >= sizeof(name))
+		return error_fail(ENAMETOOLONG, "a name has at most %zu bytes", sizeof(name) - 2);
+	memcpy(name, prefix, length);
+	name[length] = '\0';
+	return backend_posix.path(name, parsed.path);
+}
+
 int registry_list(const char *prefix, const struct kind *const *kinds,
 		  struct shoal_object **ret_objects, size_t *ret_count)
 {
@@ -188,7 +206,10 @@ int registry_list(const char *prefix, const struct kind *const *kinds,
 	if (strncmp(listing.prefix, "posix:", 6) == 0)
 		listing.prefix += 6;
 	const char *directory = backend_posix_directory();
-	int r = os->each_entry(directory, BACKEND_POSIX_PREFIX, add_entry, &listing);
+	int r = check_prefix(listing.prefix);
+	if (r < 0)
+		return r;
+	r = os->each_entry(directory, BACKEND_POSIX_PREFIX, add_entry, &listing);
 	if (r < 0) {
 		free(listing.objects);
 		return error_fail(-r, "can't list %s: %s", directory, strerror(-r));

@@ -9,6 +9,7 @@ enum loan_state { LOAN_NONE, LOAN_STAGED, LOAN_OUTSIDE };
 
 struct shoal_pub {
 	struct handle handle;
+	uint32_t ready; /* 1: live, and no loan is out. 0 in a forked child, as all of this */
 	struct lane_writer writer;
 	enum loan_state loan;
 	uint64_t loan_bytes;
@@ -66,6 +67,7 @@ int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 		r = open_writer(pub, flags);
 	if (r < 0)
 		return handle_fail(handle, sizeof(*pub), made, r);
+	pub->ready = 1;
 	*ret_pub = pub;
 	return made;
 }
@@ -118,7 +120,10 @@ static void repair_blockers(void *context)
 static int look_first(struct shoal_pub *pub)
 {
 	int r = handle_interrupted(&pub->handle);
-	return r < 0 ? r : handle_check(&pub->handle);
+	if (r == 0)
+		r = handle_check(&pub->handle);
+	pub->ready = pub->ready && pub->handle.live;
+	return r;
 }
 
 /* Subscribers need not wake us for every message: a quarter of what they are behind will do. */
@@ -212,7 +217,7 @@ static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_
 
 /* ---- publishing -------------------------------------------------------------------------- */
 
-static int refuse(const struct shoal_pub *pub)
+SLOW_PATH static int refuse(const struct shoal_pub *pub)
 {
 	if (!pub)
 		return error_fail(EINVAL, "the publisher is NULL");
@@ -223,33 +228,40 @@ static int refuse(const struct shoal_pub *pub)
 
 static inline bool is_ready(const struct shoal_pub *pub)
 {
-	return likely(pub && pub->handle.live && pub->loan == LOAN_NONE);
+	return likely(pub && pub->ready);
 }
 
-/* After each commit: wakes sleepers; whoever removed the object left the bit set for us. */
-static inline int after_commit(struct shoal_pub *pub)
+static void set_ready(struct shoal_pub *pub)
 {
-	bool woke = wait_notify(pub->writer.wake, pub->writer.fences_itself);
-	if (likely(!woke && !pub->writer.woke))
+	pub->ready = pub->handle.live && pub->loan == LOAN_NONE;
+}
+
+/* Somebody slept; or the object was removed, and whoever did that left the bit set for us. */
+SLOW_PATH static int after_waking(struct shoal_pub *pub)
+{
+	if (!pub->writer.woke)
 		return 0;
 	pub->writer.woke = false;
-	return handle_check(&pub->handle);
+	int r = handle_check(&pub->handle);
+	set_ready(pub);
+	return r;
 }
 
-/* `data` when `bytes` is 0 may be NULL. */
-static int publish_slow(struct shoal_pub *pub, const void *data, size_t bytes, int64_t timeout_ns)
+SLOW_PATH static int publish_slow(struct shoal_pub *pub, const void *data, size_t bytes,
+				  int64_t timeout_ns)
 {
 	void *room = NULL;
 	int r = wait_for_room(pub, bytes, timeout_ns, &room);
 	if (r < 0)
 		return r;
-	if (fits_slot(pub, bytes)) {
-		lane_put(&pub->writer, data, bytes);
+	bool slow;
+	if (!room) { /* it goes into the slot */
+		slow = lane_put(&pub->writer, data, bytes);
 	} else {
 		memcpy(room, data, bytes);
-		lane_commit_outside(&pub->writer, bytes);
+		slow = lane_commit_outside(&pub->writer, bytes);
 	}
-	return after_commit(pub);
+	return slow ? after_waking(pub) : 0;
 }
 
 int shoal_pub_publish(shoal_pub *pub, const void *data, size_t bytes, int64_t timeout_ns)
@@ -258,8 +270,7 @@ int shoal_pub_publish(shoal_pub *pub, const void *data, size_t bytes, int64_t ti
 		return refuse(pub);
 	if (unlikely(!fits_slot(pub, bytes) || !lane_has_room(&pub->writer)))
 		return publish_slow(pub, data, bytes, timeout_ns);
-	lane_put(&pub->writer, data, bytes);
-	return after_commit(pub);
+	return likely(!lane_put(&pub->writer, data, bytes)) ? 0 : after_waking(pub);
 }
 
 int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t count,
@@ -267,17 +278,18 @@ int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t 
 {
 	if (unlikely(!is_ready(pub)))
 		return refuse(pub);
-	for (size_t i = 0; i < count; i++) {
-		int r;
-		size_t bytes = messages[i].iov_len;
-		if (likely(fits_slot(pub, bytes) && lane_has_room(&pub->writer))) {
-			lane_put(&pub->writer, messages[i].iov_base, bytes);
-			r = after_commit(pub);
-		} else {
-			r = publish_slow(pub, messages[i].iov_base, bytes, timeout_ns);
-		}
+	size_t done = 0;
+	while (done < count) {
+		size_t n = lane_put_batch(&pub->writer, messages + done, count - done);
+		int r = 0;
+		if (n > 0)
+			r = after_waking(pub);
+		else
+			r = publish_slow(pub, messages[done].iov_base, messages[done].iov_len,
+					 timeout_ns);
 		if (unlikely(r < 0))
-			return i > 0 ? (int64_t)i : r;
+			return done + n > 0 ? (int64_t)(done + n) : r;
+		done += n > 0 ? n : 1;
 	}
 	return (int64_t)count;
 }
@@ -292,6 +304,7 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 		return r;
 	pub->loan = fits_slot(pub, bytes) ? LOAN_STAGED : LOAN_OUTSIDE;
 	pub->loan_bytes = bytes;
+	pub->ready = 0;
 	*ret_loan = (struct shoal_loan){
 	    .data = pub->loan == LOAN_STAGED ? pub->writer.stage : data,
 	    .bytes = bytes,
@@ -321,12 +334,11 @@ int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 		return r;
 	enum loan_state state = pub->loan;
 	pub->loan = LOAN_NONE;
-	if (state == LOAN_STAGED)
-		lane_put(&pub->writer, pub->writer.stage, loan->bytes);
-	else
-		lane_commit_outside(&pub->writer, loan->bytes);
+	set_ready(pub);
+	bool slow = state == LOAN_STAGED ? lane_put(&pub->writer, pub->writer.stage, loan->bytes)
+					 : lane_commit_outside(&pub->writer, loan->bytes);
 	loan->data = NULL;
-	return after_commit(pub);
+	return slow ? after_waking(pub) : 0;
 }
 
 int shoal_pub_abort(shoal_pub *pub, struct shoal_loan *loan)
@@ -335,6 +347,7 @@ int shoal_pub_abort(shoal_pub *pub, struct shoal_loan *loan)
 	if (r < 0)
 		return r;
 	pub->loan = LOAN_NONE;
+	set_ready(pub);
 	loan->data = NULL;
 	return 0;
 }

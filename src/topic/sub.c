@@ -301,7 +301,7 @@ static int take_failure(struct shoal_sub *sub)
 }
 
 /* Makes sure that a message is held, where the quick path found none. */
-static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
+SLOW_PATH static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 {
 	if (!sub || !sub->handle.live || sub->lent)
 		return refuse(sub);
@@ -319,7 +319,7 @@ static inline bool quick_look(const struct shoal_sub *sub, struct lane_message *
 }
 
 /* Looks at its slot for about as long as a round trip takes. */
-static bool quick_wait(const struct shoal_sub *sub, struct lane_message *message)
+SLOW_PATH static bool quick_wait(const struct shoal_sub *sub, struct lane_message *message)
 {
 	if (!sub || !sub->quick || sub->handle.spin_ns == 0)
 		return false;
@@ -356,7 +356,8 @@ static inline void fill_view(const struct shoal_sub *sub, const void *data, uint
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
-static int borrow_held(struct shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view)
+SLOW_PATH static int borrow_held(struct shoal_sub *sub, int64_t timeout_ns,
+				 struct shoal_view *ret_view)
 {
 	int r = find_message(sub, timeout_ns);
 	if (r < 0)
@@ -379,7 +380,7 @@ int shoal_sub_borrow(shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_
 	return 0;
 }
 
-static int refuse_release(const struct shoal_sub *sub, const struct shoal_view *view)
+SLOW_PATH static int refuse_release(const struct shoal_sub *sub, const struct shoal_view *view)
 {
 	if (!sub || !view)
 		return error_fail(EINVAL, "the subscriber or the view is NULL");
@@ -398,8 +399,14 @@ int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 	return 0;
 }
 
-static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
-			int64_t timeout_ns, struct shoal_view *ret_view)
+static int fail_buffer(const struct shoal_sub *sub, size_t buffer_bytes)
+{
+	return error_fail(EMSGSIZE, "the next message has %llu bytes, the buffer %zu",
+			  (unsigned long long)sub->message.bytes, buffer_bytes);
+}
+
+SLOW_PATH static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
+				  int64_t timeout_ns, struct shoal_view *ret_view)
 {
 	int r = find_message(sub, timeout_ns);
 	if (r < 0)
@@ -408,8 +415,7 @@ static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes
 	if (ret_view)
 		fill_view(sub, buffer, bytes, sub->message_lost, ret_view);
 	if (bytes > buffer_bytes)
-		return error_fail(EMSGSIZE, "the next message has %llu bytes, the buffer %zu",
-				  (unsigned long long)bytes, buffer_bytes);
+		return fail_buffer(sub, buffer_bytes);
 	if (bytes)
 		memcpy(buffer, sub->message.data, bytes);
 	pass_message(sub);
@@ -429,59 +435,106 @@ int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t
 	return 0;
 }
 
-/* One message behind the others of a batch. 1: it fitted. */
-static int append(struct shoal_sub *sub, struct shoal_view *view, uint8_t **to, uint64_t *left,
-		  bool quick, const struct lane_message *message)
+struct batch {
+	struct shoal_view *views;
+	size_t count; /* of views */
+	size_t done;
+	uint8_t *to;
+	uint64_t left;
+};
+
+static inline void take_room(struct batch *batch, uint64_t bytes)
 {
-	uint64_t bytes = message->bytes;
-	if (unlikely(bytes > *left))
-		return 0;
-	fill_view(sub, *to, bytes, quick ? 0 : sub->message_lost, view);
-	if (quick) {
-		lane_copy_small(*to, message->data, bytes);
-		quick_pass(sub);
-	} else {
-		if (bytes)
-			memcpy(*to, message->data, bytes);
-		pass_message(sub);
+	uint64_t step = min_u64(align_up(bytes, 8), batch->left);
+	batch->to += step;
+	batch->left -= step;
+	batch->done++;
+}
+
+/*
+ * Small messages of the current lane, as many as are there. The cursor moves once, behind the
+ * last: to the publisher that is as if they had all been read at that moment.
+ */
+static void append_quick(struct shoal_sub *sub, struct batch *given)
+{
+	const struct lane_reader reader = *sub->reader; /* in registers: stores may alias it */
+	struct batch batch = *given;
+	uint64_t position = reader.position;
+	uint64_t end = position + min_u64(batch.count - batch.done, sub->quick);
+	for (; position != end; position++) {
+		const struct lane_slot *slot = lane_slot(&reader.map, position);
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+		uint64_t bytes = word & 0xffff;
+		if (!lane_word_is(word, position) || bytes > reader.map.inline_bytes ||
+		    bytes > batch.left)
+			break;
+		batch.views[batch.done] = (struct shoal_view){
+		    .data = batch.to, .bytes = bytes, .sequence = position, .lane = reader.number};
+		lane_copy_small(batch.to, (const uint8_t *)slot->data, bytes);
+		take_room(&batch, bytes);
 	}
-	uint64_t step = min_u64(align_up(bytes, 8), *left);
-	*to += step;
-	*left -= step;
-	return 1;
+	if (position == reader.position)
+		return;
+	sub->quick -= (uint32_t)(position - reader.position);
+	*given = batch;
+	sub->reader->position = position - 1;
+	lane_pass(sub->reader);
+	lane_open_gate(sub->reader, sub->fences_itself);
+}
+
+/* The message that is held. False: it does not fit. */
+static bool append_held(struct shoal_sub *sub, struct batch *batch)
+{
+	uint64_t bytes = sub->message.bytes;
+	if (bytes > batch->left)
+		return false;
+	fill_view(sub, batch->to, bytes, sub->message_lost, &batch->views[batch->done]);
+	if (bytes)
+		memcpy(batch->to, sub->message.data, bytes);
+	take_room(batch, bytes);
+	pass_message(sub);
+	return true;
+}
+
+/* The first message of a batch is waited for. 0, or why there is none. */
+static int begin_batch(struct shoal_sub *sub, struct batch *batch, int64_t timeout_ns)
+{
+	struct lane_message message;
+	if (likely(sub && sub->quick))
+		append_quick(sub, batch);
+	if (batch->done == 0 && timeout_ns != 0 && quick_wait(sub, &message))
+		append_quick(sub, batch);
+	if (batch->done > 0)
+		return 0;
+	int r = find_message(sub, timeout_ns);
+	if (r < 0)
+		return r;
+	return append_held(sub, batch) ? 0 : fail_buffer(sub, batch->left);
 }
 
 int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t count, void *buffer,
 			   size_t buffer_bytes, int64_t timeout_ns)
 {
-	uint8_t *to = buffer;
-	uint64_t left = buffer_bytes;
-	struct lane_message message;
-	for (size_t n = 0; n < count; n++) {
-		bool quick = n > 0 ? quick_look(sub, &message)
-				   : quick_find(sub, timeout_ns, &message);
-		if (!quick) {
-			int r = n == 0      ? find_message(sub, timeout_ns)
-				: sub->held ? 1
-					    : look_in_lanes(sub);
-			if (n == 0 && r < 0)
-				return r;
-			if (n > 0 && r <= 0) {
-				sub->failed = r;
-				return (int64_t)n;
-			}
-			message = sub->message;
-		}
-		if (!append(sub, &views[n], &to, &left, quick, &message)) {
-			if (n > 0)
-				return (int64_t)n;
-			return error_fail(EMSGSIZE,
-					  "the next message has %llu bytes, the buffer "
-					  "%zu",
-					  (unsigned long long)message.bytes, buffer_bytes);
-		}
+	struct batch batch = {views, count, 0, buffer, buffer_bytes};
+	if (count == 0)
+		return 0;
+	int r = begin_batch(sub, &batch, timeout_ns);
+	if (r < 0)
+		return r;
+	while (batch.done < count) {
+		if (sub->quick)
+			append_quick(sub, &batch);
+		if (batch.done == count)
+			break;
+		r = look_in_lanes(sub);
+		if (r <= 0 || !append_held(sub, &batch))
+			break;
 	}
-	return (int64_t)count;
+	if (unlikely(r < 0)) { /* behind messages: it is for the next call */
+		sub->failed = r;
+		sub->quick = 0;
+	}
+	return (int64_t)batch.done;
 }
 
 void shoal_sub_interrupt(shoal_sub *sub)

@@ -57,7 +57,7 @@ struct wait {
 int wait_until(const struct wait *wait);
 
 /* Wakes everybody who sleeps on the word, asked for or not. Async-signal-safe. */
-void wait_wake(_Atomic uint32_t *word);
+SLOW_PATH void wait_wake(_Atomic uint32_t *word);
 /* The same, and leaves the sleepers' bit set: the next waker takes its slow path, where it looks
  * at the lifetime. */
 void wait_alert(_Atomic uint32_t *word);

@@ -7,6 +7,7 @@
 
 #define DUO_LIMIT_NS (60 * (int64_t)1000000000)
 #define DUO_TRIES    8
+#define DUO_AGAIN    100 /* more tries, over all starts of a group */
 
 void bench_meet(struct bench_side *me)
 {
@@ -64,8 +65,9 @@ static void run_once(struct bench_side *me, uint32_t contender, uint32_t repeat)
 {
 	struct bench_control *control = me->control;
 	const struct bench_program *program = me->program;
+	bool last = false;
 
-	for (int i = 0; i < DUO_TRIES; i++) {
+	for (int i = 0; i < DUO_TRIES && !last; i++) {
 		uint64_t before;
 		double value;
 
@@ -78,9 +80,13 @@ static void run_once(struct bench_side *me, uint32_t contender, uint32_t repeat)
 		bench_meet(me);
 		if (control->robbed[0] == 0 && control->robbed[1] == 0)
 			return;
+		/* On a machine that is never quiet, what there is must do. */
+		last = control->again >= DUO_AGAIN;
 		bench_meet(me); /* both have looked */
-		if (me->side == 0)
+		if (me->side == 0) {
 			control->disturbed++;
+			control->again++;
+		}
 	}
 }
 

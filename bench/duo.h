@@ -78,6 +78,7 @@ struct bench_control {
 
 	/* Repeats in which somebody else took a core, so far; and in this one, from each side. */
 	uint64_t disturbed;
+	uint64_t again; /* of these, in this group */
 	uint64_t robbed[2];
 
 	/* Who has come how far; each is written by one side. */

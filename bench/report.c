@@ -208,7 +208,7 @@ void bench_report_foot(const struct bench_machine *machine, const struct bench_r
 	}
 	printf("\n%zu of %zu goals met. Took %.0f s; processors %.0f%% busy just before; "
 	       "%.2f%% stolen by the hypervisor meanwhile; "
-	       "%" PRIu64 " repeats disturbed by other processes and measured again.\n",
+	       "%" PRIu64 " repeats disturbed by other processes.\n",
 	       met, goals, machine->took_s, machine->busy * 100.0, machine->stolen * 100.0,
 	       machine->disturbed);
 }

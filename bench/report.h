@@ -37,7 +37,7 @@ struct bench_machine {
 	int cores[2];
 	uint32_t starts;
 	uint32_t repeats;
-	uint64_t disturbed; /* repeats that were measured again */
+	uint64_t disturbed; /* repeats in which another process took a core */
 	double took_s;
 	double busy;   /* share of all processors' time that was not idle, before we began */
 	double stolen; /* share that the hypervisor kept while we measured */

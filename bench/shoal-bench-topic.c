@@ -172,6 +172,7 @@ static void run_group(struct run *run, uint32_t index)
 	const char *error = NULL;
 
 	control->group = index;
+	control->again = 0;
 	for (uint32_t start = 0; start < run->starts && error == NULL && !stopped; start++) {
 		control->start = start;
 		if (!bench_duo(run->control_fd, control, group))

@@ -3,6 +3,7 @@
 #include "kinds/kinds.h"
 #include "topic/topic.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <shoal/shoal.h>
@@ -87,6 +88,17 @@ static void test_prefixes(void **state)
 	remove_file("shoal:bad name");
 }
 
+static void test_a_prefix_that_no_name_can_have(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {"a/b/c", "../x", ".", "/", "a b", "\033[2J", "g//"};
+	struct shoal_object *objects;
+	size_t count;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (shoal_list(wrong[i], &objects, &count) != -EINVAL)
+			fail_msg("'%s' is taken for a prefix", wrong[i]);
+}
+
 static void test_health(void **state)
 {
 	(void)state;
@@ -94,6 +106,7 @@ static void test_health(void **state)
 	assert_int_equal(shoal_topic_create("kept", 0, &small), 0);
 	struct shoal_object object = one("kept");
 	assert_int_equal(object.health, SHOAL_IDLE);
+	assert_true(object.kept);
 	assert_string_equal(object.kind, "topic");
 	assert_int_equal(object.seats_taken, 0);
 	assert_int_equal(object.owner_uid, geteuid());
@@ -236,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_prefixes),
+	    cmocka_unit_test(test_a_prefix_that_no_name_can_have),
 	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_alive_stopped_and_killed),
 	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),

@@ -144,6 +144,27 @@ static void test_dishonest_cursors_gate_nothing(void **state)
 	rig_close(&rig);
 }
 
+/* Who is arriving may have a cursor from long ago, until it has looked again. */
+static void test_an_outdated_cursor_of_an_arriving_reader_gates_everything(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	rig_join(&rig, 0, ENTRY_ARRIVING, false);
+	rig.cursors[0] = 84;
+	assert_int_equal(gate_minimum(&rig.gate, 100, 16, 80), 84);
+	rig.cursors[0] = 3;
+	assert_true(gate_minimum(&rig.gate, 100, 16, 84) <= 84);
+	for (uint64_t i = 0; i < 16; i++)
+		assert_int_equal(rig_publish(&rig, 8), 0);
+	rig.cursors[0] = 0 - (uint64_t)5;
+	assert_int_equal(rig_publish(&rig, 8), -EAGAIN);
+	rig.cursors[0] = 16;
+	rig.entries[0] = word_make(ENTRY_LOSSLESS, (struct tag){0, 1});
+	assert_int_equal(rig_publish(&rig, 8), 0);
+	rig_close(&rig);
+}
+
 /* All slots as they would be if the lane had come so far, with messages of no bytes. */
 static void pretend_position(struct rig *rig, uint64_t position)
 {
@@ -312,6 +333,7 @@ int main(void)
 	    cmocka_unit_test(test_oldest_is_raised_by_an_eighth),
 	    cmocka_unit_test(test_a_holding_writer_waits_for_the_first_subscriber),
 	    cmocka_unit_test(test_dishonest_cursors_gate_nothing),
+	    cmocka_unit_test(test_an_outdated_cursor_of_an_arriving_reader_gates_everything),
 	    cmocka_unit_test(test_sequences_go_on_past_their_48_bits),
 	    cmocka_unit_test(test_positions_go_on_past_their_63_bits),
 	    cmocka_unit_test(test_positions_go_on_past_their_64_bits),

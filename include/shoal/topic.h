@@ -112,7 +112,7 @@ SHOAL_API int shoal_pub_publish(shoal_pub *pub, const void *data, size_t bytes, 
  * Publishes `count` messages, one for each element, in order; each becomes visible by itself (a
  * batch is no transaction). Waits as publish does for each. Returns how many were published, at
  * least 1 unless count is 0; an error only if the first could not be (a later one then comes
- * with the next call).
+ * with the next call), or if the topic was removed meanwhile (-ESTALE).
  */
 SHOAL_API int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t count,
 				     int64_t timeout_ns);

@@ -32,8 +32,9 @@
  *
  * DEATHS. In JOINING or LEAVING: no member; the seat is repaired by whoever meets it. In
  * REMOVING(me): a joiner vetoes, a leaver or the next one to open takes it over. Between REMOVED
- * and unlink: the next one to open finds REMOVED under the name and finishes the removal. With the
- * name lock: the kernel drops it.
+ * and unlink: the next one to open finds REMOVED under the name and finishes the removal; it also
+ * alerts those who are still in an object that was removed by force. With the name lock: the kernel
+ * drops it.
  */
 #include "object/object.h"
 
@@ -133,10 +134,12 @@ static void nap(void)
 	os->futex_wait(&nobody_wakes, 0, 200000);
 }
 
-/* Step 5. 0: the name does not lead here any more. */
+/* Step 5, by whoever finds it REMOVED: the one who removed it may have died before it told
+ * anybody. 0: the name does not lead here any more. */
 static int finish_removal(struct object *object)
 {
 	struct segment *segment = &object->segment;
+	object->kind->alert(&segment->region);
 	int fd = segment_reopen(segment);
 	if (fd < 0)
 		return segment_is_named(segment) ? fd : 0;
@@ -183,13 +186,17 @@ int object_retire(struct object *object, bool force)
 	}
 	if (!atomic_compare_exchange_strong(lifetime, &expected, plain(LIFETIME_REMOVED)))
 		return word_state(expected) == LIFETIME_REMOVED ? finish_removal(object) : -EBUSY;
-	object->kind->alert(&object->segment.region);
 	return finish_removal(object);
+}
+
+bool object_is_removed(const struct region *region)
+{
+	return word_state(atomic_load(lifetime_of(region))) == LIFETIME_REMOVED;
 }
 
 int object_check(const struct object *object)
 {
-	if (word_state(atomic_load(lifetime_of(&object->segment.region))) != LIFETIME_REMOVED)
+	if (likely(!object_is_removed(&object->segment.region)))
 		return 0;
 	return error_fail(ESTALE, "'%s' was removed while in use; open it again",
 			  object->segment.name.text);

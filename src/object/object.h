@@ -56,6 +56,8 @@ void object_close(struct object *object);
 /* Closes without leaving: for a seat that is lost, and for a forked child. */
 void object_abandon(struct object *object);
 
+/* Has it been taken out of the world? Total on garbage. */
+bool object_is_removed(const struct region *region);
 /* 0, or -ESTALE with a detail when the object was removed. */
 int object_check(const struct object *object);
 

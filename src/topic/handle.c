@@ -89,8 +89,7 @@ int handle_check(struct handle *handle)
 	if (r < 0) {
 		handle->stale = 1;
 		handle->live = 0;
-		/* Waking us took the bit away that every other publisher is to find, too. */
-		atomic_fetch_or(&handle->map.body->wake, WAIT_SLEEPER);
+		topic_keep_alerted(&handle->map);
 	}
 	return r;
 }

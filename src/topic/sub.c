@@ -542,7 +542,7 @@ void shoal_sub_interrupt(shoal_sub *sub)
 	if (!sub || !sub->handle.live)
 		return;
 	atomic_store(&sub->handle.interrupted, 1);
-	wait_wake(&sub->handle.map.body->wake);
+	topic_wake_subscribers(&sub->handle.map);
 }
 
 uint64_t shoal_sub_lost(const shoal_sub *sub)

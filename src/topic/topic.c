@@ -7,9 +7,9 @@
  * again, which the kernel makes cheap.
  * LEAVING A LANE (in order, or by repair after a death): make position true, count a departure,
  * stamp the lane with it, then owner TAKEN(tag) -> CLOSED or DIED by CAS. The highest stamp tells
- * who went last. A death in between: the count has a gap, nothing else.
- * REPAIR ends with waking everybody, whether or not it found something to roll: the repairer before
- * may have died just before it woke them.
+ * who went last. A death in between: the count has a gap, nothing else. Closing in order can end
+ * the topic, so it wakes sleepers in the same step. REPAIR ends with waking everybody, whether or
+ * not it found something to roll: the repairer before may have died just before it woke them.
  */
 #include "topic/topic.h"
 
@@ -133,16 +133,42 @@ uint32_t topic_take_lane(const struct topic_map *map, struct tag tag)
 	return UINT32_MAX;
 }
 
+void topic_keep_alerted(const struct topic_map *map)
+{
+	if (object_is_removed(&map->region))
+		atomic_fetch_or(&map->body->wake, WAIT_SLEEPER);
+}
+
+void topic_wake_subscribers(const struct topic_map *map)
+{
+	wait_wake(&map->body->wake);
+	topic_keep_alerted(map);
+}
+
 static void tell_subscribers(const struct topic_map *map)
 {
 	atomic_fetch_add(&map->body->shared.epoch, 1);
-	wait_wake(&map->body->wake);
+	topic_wake_subscribers(map);
 }
 
 void topic_lane_is_ready(const struct topic_map *map, uint32_t lane)
 {
 	atomic_store_explicit(&map->controls[lane].ready, 1, memory_order_release);
 	tell_subscribers(map);
+}
+
+/*
+ * TAKEN -> CLOSED, and the sleepers woken, in one system call, as a message is published with
+ * sleepers there (wait/wait.h): who slept would not learn of the end if we were killed between.
+ * `begun` stays one ahead; the next owner settles it. False: the kernel would not.
+ */
+static bool close_waking(const struct topic_map *map, struct lane_control *control)
+{
+	static_assert(LANE_CLOSED == LANE_TAKEN + 1, "the kernel adds one to the state");
+	uint32_t *upper_half = (uint32_t *)(void *)&control->owner + 1;
+	atomic_store(&control->begun, atomic_load(&control->position) + 1);
+	atomic_fetch_add(&map->body->wake, WAIT_COUNT); /* who is about to sleep goes round again */
+	return os->futex_add_and_wake((const void *)&map->body->wake, upper_half, 24) == 0;
 }
 
 static void leave_lane(const struct topic_map *map, uint32_t lane, struct tag tag, bool orderly)
@@ -157,6 +183,8 @@ static void leave_lane(const struct topic_map *map, uint32_t lane, struct tag ta
 	}
 	uint64_t stamp = atomic_fetch_add(&map->body->shared.departures, 1) + 1;
 	atomic_store(&control->departed, stamp);
+	if (orderly && close_waking(map, control))
+		return;
 	atomic_compare_exchange_strong(&control->owner, &owner,
 				       word_make(orderly ? LANE_CLOSED : LANE_DIED, tag));
 }
@@ -290,6 +318,7 @@ static int audit_lane(const struct topic_map *map, uint32_t lane)
 	uint64_t owner = atomic_load(&control->owner);
 	uint32_t ready = atomic_load(&control->ready);
 	bool owned = word_state(owner) == LANE_TAKEN;
+	bool begun = owned || word_state(owner) == LANE_CLOSED; /* the end is begun, too */
 	if (word_state(owner) > LANE_DIED || ready > 1)
 		return error_fail(EBADMSG, "lane %u: its state is nonsense", lane);
 	if (owned && !object_tag_current(&map->region, word_tag(owner)))
@@ -299,7 +328,7 @@ static int audit_lane(const struct topic_map *map, uint32_t lane)
 	if (!ready)
 		return 0;
 	struct lane_map facts = topic_lane(map, lane);
-	return lane_audit(&facts, lane, owned);
+	return lane_audit(&facts, lane, begun);
 }
 
 static int audit_cursors(const struct topic_map *map, uint32_t entry)

@@ -81,6 +81,11 @@ uint32_t topic_subscribers(const struct topic_map *map);
 
 /* ---- both -------------------------------------------------------------------------------- */
 
+/* Wakes subscribers. Waking takes the sleepers' bit away, which in a removed object is to stay, for
+ * publishers to find: so all waking of subscribers goes through here. */
+void topic_wake_subscribers(const struct topic_map *map);
+/* Puts the bit back if the object was removed. */
+void topic_keep_alerted(const struct topic_map *map);
 /* Wakes publishers that wait for subscribers to come or to go. */
 void topic_wake_publishers(const struct topic_map *map);
 

@@ -305,28 +305,25 @@ static const struct arrival arrivals[] = {
 
 /* ---- running them ------------------------------------------------------------------------ */
 
-enum { STEPS_MAX = 100000, VIOLATIONS_MAX = 10 };
+enum { VIOLATIONS_MAX = 10 };
 
 /* Where to arrive. Returns how many places; the first is where the stage begins. */
 static size_t find_places(const struct arrival *arrival, struct place *places)
 {
-	static uint64_t rips[STEPS_MAX];
+	static struct trail trail;
 	struct stage stage;
-	size_t steps = 0, count = 0;
+	size_t count = 0;
 	bool begun = !arrival->from, more = true;
+	trail.count = 0;
 	stage_begin(&stage, &arrival->op);
-	while (more && steps < STEPS_MAX) {
+	while (more) {
 		more = victim_step(&stage);
-		rips[steps++] = stage.rip;
+		bool moved = trail_add(&trail, stage.rip, &places[count]);
 		begun = begun || arrival->from(&stage);
 		if (arrival->from && stage.share->base)
 			break;
-		if (!more || !begun || (arrival->only_changes && !stage_changed(&stage)))
-			continue;
-		places[count] = (struct place){stage.rip, 0};
-		for (size_t i = 0; i + 1 < steps; i++)
-			places[count].passes += rips[i] == stage.rip;
-		count++;
+		if (more && moved && begun && (!arrival->only_changes || stage_changed(&stage)))
+			count++;
 	}
 	stage_end(&stage);
 	return count;
@@ -349,7 +346,7 @@ static bool arrive_at(const struct arrival *arrival, struct stage *stage, struct
 
 static void run_arrival(const struct arrival *arrival, struct totals *totals)
 {
-	static struct place places[STEPS_MAX];
+	static struct place places[TRAIL_MAX];
 	struct stage stage = {.op = &arrival->op};
 	uint64_t violations = 0, met = 0;
 	size_t count = find_places(arrival, places);

@@ -78,6 +78,19 @@ static bool is_living(const struct stage *stage, const struct region *region, ui
 	return tag.seat < SEATS_MAX && stage->living[tag.seat] && object_tag_current(region, tag);
 }
 
+/* Whoever enters a seat takes a new generation, so that no word of his predecessor is his. */
+static void check_generations(struct stage *stage, const struct region *region)
+{
+	for (uint32_t i = 0; i < region->seat_count; i++) {
+		uint64_t word = atomic_load(&seat_entry(region, i)->word);
+		uint64_t before = stage->seats[i];
+		if (before != 0 && word_state(before) == SEAT_FREE && word != before &&
+		    word_tag(word).generation == word_tag(before).generation)
+			violate(stage, "seat %u was entered with the generation that it had", i);
+		stage->seats[i] = word;
+	}
+}
+
 /* Nothing is held by the dead any more. */
 static void check_nothing_held(struct stage *stage, const struct topic_map *map)
 {
@@ -92,7 +105,9 @@ static void check_nothing_held(struct stage *stage, const struct topic_map *map)
 		bool taken = word_state(owner) == LANE_TAKEN;
 		if (taken && !is_living(stage, &map->region, owner))
 			violate(stage, "lane %u is held by the dead", i);
-		if (!taken && atomic_load(&control->begun) != atomic_load(&control->position))
+		/* Closing is announced as a commit is, and stays announced. */
+		if (!taken && word_state(owner) != LANE_CLOSED &&
+		    atomic_load(&control->begun) != atomic_load(&control->position))
 			violate(stage, "lane %u has a commit under way", i);
 	}
 	for (uint32_t i = 0; i < map->subscribers; i++) {
@@ -316,6 +331,7 @@ void check_state(struct stage *stage)
 		return;
 	}
 	audit(stage, &region, "before repair");
+	check_generations(stage, &region);
 	if (!stage->named && lifetime_state(&region) != LIFETIME_REMOVED)
 		violate(stage, "it lost its name before it was removed");
 	if (stage->op->flags & OP_SLEEPER)

@@ -36,7 +36,7 @@ enum { REGION_MAX = 32768, SEATS_MAX = 64, BATCH = 5, DOOMED_MAX = 4 };
 /* How long message p of a lane is. */
 enum shape {
 	SMALL, /* 0 to 56 bytes, in the slot */
-	LARGE, /* 500 to 800, outside: six of them fill the payload area */
+	LARGE, /* 500 to 799, outside: six of them fill the payload area */
 	MIXED,
 	TURNING, /* 20 large ones, then small ones: the payload area is fuller than the ring */
 };
@@ -127,6 +127,7 @@ struct stage {
 	/* the model */
 	bool living[SEATS_MAX];
 	uint64_t committed[LANES]; /* before the operation */
+	uint64_t seats[SEATS_MAX]; /* their words when they were last looked at */
 	uint64_t end[LANES];       /* the most that was seen of it */
 	uint32_t epoch;            /* before the operation */
 	bool ready[LANES];         /* before the operation */
@@ -175,6 +176,16 @@ struct place {
 	uint64_t rip;
 	uint64_t passes;
 };
+
+/* Where the victim has been, as far as a breakpoint can tell: the rounds of one repeated
+ * instruction (rep movs) are one. */
+enum { TRAIL_MAX = 100000 };
+struct trail {
+	uint64_t rips[TRAIL_MAX];
+	size_t count;
+};
+/* Adds where it is now. False: it has not moved. */
+bool trail_add(struct trail *trail, uint64_t rip, struct place *ret);
 
 /* Starts the victim and lets it run until it is about to begin. */
 void victim_start(struct stage *stage);

@@ -113,6 +113,9 @@ static void use_it(struct stage *stage, const struct region *region, shoal_sub *
 		next[i] = atomic_load(&map.controls[i].oldest);
 	if (topic_kind.audit(region) < 0)
 		violate(stage, "audit with a newcomer: %s", shoal_error_detail());
+	struct tag tag = object_of(sub)->seat.tag;
+	if (atomic_load(&seat_entry(region, tag.seat)->word) != word_make(SEAT_TAKEN, tag))
+		violate(stage, "a newcomer is in, and its seat does not say so");
 	read_from_oldest(stage, &map, sub, next);
 	publish_on(stage, &map);
 	read_from_oldest(stage, &map, sub, next);

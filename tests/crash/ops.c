@@ -39,7 +39,7 @@ size_t message_bytes(enum shape shape, uint64_t position)
 {
 	bool large = shape == LARGE || (shape == MIXED && position % 3 == 1) ||
 		     (shape == TURNING && position < 20);
-	return large ? 500 + 100 * (position % 4) : position * 13 % (INLINE + 1);
+	return large ? 500 + position * 61 % 300 : position * 13 % (INLINE + 1);
 }
 
 static uint8_t message_byte(uint32_t lane, uint64_t position, size_t i)

@@ -13,35 +13,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PLACES_MAX = 256, PASSES_MAX = 100000, VIOLATIONS_MAX = 10 };
+enum { PLACES_MAX = 256, VIOLATIONS_MAX = 10 };
 
 struct places {
-	struct place at[PLACES_MAX];
+	struct place at[PLACES_MAX + 1];
 	size_t count;
-	uint64_t rips[PASSES_MAX];
-	size_t steps;
 };
-
-static uint64_t passes_of(const struct places *places, uint64_t rip)
-{
-	uint64_t passes = 0;
-	for (size_t i = 0; i + 1 < places->steps; i++)
-		passes += places->rips[i] == rip;
-	return passes;
-}
 
 static void find_places(const struct op *op, struct places *places)
 {
+	static struct trail trail;
 	struct stage stage;
+	trail.count = places->count = 0;
 	stage_begin(&stage, op);
 	bool more = true;
-	while (more && places->steps < PASSES_MAX) {
+	bool changed = false;
+	while (more && places->count < PLACES_MAX) {
 		bool kernel = victim_at_syscall(&stage);
 		more = victim_step(&stage);
-		places->rips[places->steps++] = stage.rip;
-		if (more && (stage_changed(&stage) || kernel) && places->count < PLACES_MAX)
-			places->at[places->count++] =
-			    (struct place){stage.rip, passes_of(places, stage.rip)};
+		bool moved = trail_add(&trail, stage.rip, &places->at[places->count]);
+		changed = stage_changed(&stage) || changed || kernel;
+		if (!more || !moved || !changed)
+			continue;
+		places->count++;
+		changed = false;
 	}
 	stage_end(&stage);
 }
@@ -106,7 +101,6 @@ void run_real(const struct op *op, struct totals *totals)
 	static struct places places;
 	struct stage stage;
 	uint64_t violations = 0, missed = 0;
-	places.count = places.steps = 0;
 	find_places(op, &places);
 	for (size_t i = 0; i < places.count && violations < VIOLATIONS_MAX; i++) {
 		stage_begin(&stage, op);

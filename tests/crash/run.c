@@ -65,6 +65,19 @@ bool stage_changed(struct stage *stage)
 	return true;
 }
 
+bool trail_add(struct trail *trail, uint64_t rip, struct place *ret)
+{
+	*ret = (struct place){.rip = rip};
+	if (trail->count == TRAIL_MAX)
+		give_up("too many steps");
+	if (trail->count > 0 && trail->rips[trail->count - 1] == rip)
+		return false;
+	for (size_t i = 0; i < trail->count; i++)
+		ret->passes += trail->rips[i] == rip;
+	trail->rips[trail->count++] = rip;
+	return true;
+}
+
 /* ---- a stage ----------------------------------------------------------------------------- */
 
 static void remember_living(struct stage *stage)

@@ -110,7 +110,7 @@ static void a_newcomer_that_is_overtaken_while_it_joins_starts_inside_the_lane(v
 	scene->options.lanes = 1;
 	pid_t pid = spawn(publish_tiny, scene);
 	WAIT_FOR(atomic_load(&scene->ready) == 1);
-	uint64_t joins = rounds("SHOAL_ROUNDS", 40000);
+	uint64_t joins = rounds("SHOAL_ROUNDS", 20000);
 	for (uint64_t i = 0; i < joins; i++) {
 		shoal_sub *sub;
 		CHECK_R(0, shoal_sub_open(&sub, "join", i % 2 ? SHOAL_FROM_OLDEST : 0, NULL));
@@ -135,7 +135,7 @@ static void a_newcomer_that_is_overtaken_while_it_joins_starts_inside_the_lane(v
 
 static void a_newcomer_misses_nothing(void)
 {
-	come_and_go(options(), SMALL, rounds("SHOAL_ROUNDS", 3000));
+	come_and_go(options(), SMALL, rounds("SHOAL_ROUNDS", 1000));
 }
 
 /* In a lane of few slots the publisher overtakes a newcomer in the middle of its joining. */
@@ -161,7 +161,7 @@ static void large_messages_stay_while_they_are_read(void)
 	o.message_bytes = 8192;
 	o.payload_bytes = 64u << 10;
 	o.slots = 64;
-	come_and_go(o, LARGE, rounds("SHOAL_ROUNDS", 4000));
+	come_and_go(o, LARGE, rounds("SHOAL_ROUNDS", 2000));
 }
 
 static void messages_of_all_sizes_stay_while_they_are_read(void)
@@ -169,7 +169,7 @@ static void messages_of_all_sizes_stay_while_they_are_read(void)
 	struct shoal_topic_options o = options();
 	o.payload_bytes = 512u << 10;
 	o.slots = 256;
-	come_and_go(o, MIXED, rounds("SHOAL_ROUNDS", 800));
+	come_and_go(o, MIXED, rounds("SHOAL_ROUNDS", 500));
 }
 
 int main(int argc, char **argv)

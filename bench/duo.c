@@ -72,11 +72,12 @@ static void run_once(struct bench_side *me, uint32_t contender, uint32_t repeat)
 		double value;
 
 		bench_meet(me);
+		me->spoiled = false;
 		before = robbed();
 		value = program->run(me, me->setup->count);
 		if (value > 0.0)
 			control->value[contender][repeat] = value;
-		control->robbed[me->side] = robbed() - before;
+		control->robbed[me->side] = robbed() - before + me->spoiled;
 		bench_meet(me);
 		if (control->robbed[0] == 0 && control->robbed[1] == 0)
 			return;

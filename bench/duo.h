@@ -38,7 +38,8 @@ struct bench_side {
 	void *memory;   /* shared, for references; fresh zeroes */
 	char topic[96]; /* a name nobody else uses */
 	char topic_back[104];
-	void *state; /* whatever `open` made */
+	void *state;  /* whatever `open` made */
+	bool spoiled; /* `run` sets it: something else than it should happened; run it again */
 };
 
 /*
@@ -76,7 +77,8 @@ struct bench_control {
 	char error[BENCH_DIE_BYTES];
 	double value[BENCH_CONTENDERS][BENCH_REPEATS];
 
-	/* Repeats in which somebody else took a core, so far; and in this one, from each side. */
+	/* Repeats in which somebody else took a core, so far; and how often in this one, by side.
+	 */
 	uint64_t disturbed;
 	uint64_t again; /* of these, in this group */
 	uint64_t robbed[2];

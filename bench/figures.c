@@ -52,7 +52,7 @@ const struct bench_group bench_groups[] = {
     {"calls-trip", CALLS(topic_calls_trip, 40000)},
     {"blocking",
      2,
-     {{&ref_futex, {.count = 200}}, {&topic_blocking, {.bytes = 48, .count = 200, NAP}}}},
+     {{&ref_futex, {.count = 100}}, {&topic_blocking, {.bytes = 48, .count = 100, NAP}}}},
     {"fanout",
      2,
      {{&topic_fanout, {.bytes = 48, .count = 16384, .subscribers = 1, SPIN}},

@@ -46,11 +46,12 @@ static inline uint64_t payload_expected(size_t bytes, uint64_t first, uint64_t c
 }
 
 /*
- * So that the other side is surely asleep when it is woken: a waiter looks once more before it
- * sleeps, and an answer that comes at once would spare it the sleep. Both the futex reference and
- * the topic think before each message, and what they think is taken off the round trip.
+ * So that the other side is surely asleep when it is woken, its core too: a waiter looks once more
+ * before it sleeps, and an idle core of a virtual machine polls for up to 200 us before it halts;
+ * an answer within that time would find it half awake. Both the futex reference and the topic
+ * think before each message, and what they think is taken off the round trip.
  */
-#define THINK_NS 60000
+#define THINK_NS 300000
 
 static inline int64_t payload_think(void)
 {

@@ -80,8 +80,7 @@ static double blocking_run(struct bench_side *me, uint64_t count)
 			took_ns += bench_now_ns() - start_ns - THINK_NS;
 		}
 	}
-	if (payload_sleeps() - first_sleep < count * 9 / 10)
-		bench_die("blocking round trip: a side did not sleep");
+	me->spoiled = payload_sleeps() - first_sleep < count * 9 / 10;
 	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
 }
 

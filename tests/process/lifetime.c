@@ -237,7 +237,7 @@ static void create_against_create(struct racer *racer, uint64_t round)
 	unsigned flags = SHOAL_CREATE | (round % 4 == 3 ? SHOAL_EXCLUSIVE : 0);
 	shoal_sub *sub;
 	meet(racer);
-	delay(racer, 20000);
+	delay(racer, 10000);
 	int64_t r = open_sub(&sub, flags);
 	atomic_store(&meeting->result[racer->me], r);
 	atomic_store(&meeting->inode[racer->me], r >= 0 ? inode_of(sub) : 0);
@@ -251,7 +251,6 @@ static void create_against_create(struct racer *racer, uint64_t round)
 	       (long long)other);
 	CHECKF(r < 0 || other < 0 || atomic_load(&meeting->inode[0]) == meeting->inode[1],
 	       "two objects of one name");
-	meet(racer);
 	shoal_sub_close(sub);
 	meet(racer);
 	CHECKF(named_inode() == 0, "all left, and the object is still there");

@@ -163,6 +163,7 @@ static int finish_removal(struct object *object)
 				     segment->name.text)
 			: 0;
 	}
+	os->unlock(fd, SEGMENT_NAME_LOCK); /* a child forked meanwhile has the descriptor, too */
 	os->close(fd);
 	return r;
 }
@@ -299,6 +300,7 @@ static int adopt(struct object *object)
 		r = error_fail(EBUSY, "'%s' is being adopted by a process that does not go on",
 			       segment->name.text);
 	}
+	os->unlock(fd, SEGMENT_BOOT_LOCK);
 	os->close(fd);
 	return r;
 }

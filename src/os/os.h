@@ -64,6 +64,8 @@ struct os_calls {
 	int (*lock_held)(int fd, uint64_t offset); /* 1: another description has a write lock */
 	int (*keep_across_fork)(int fd); /* closes it in children that fork makes from here on */
 	void (*forget_across_fork)(int fd);
+	int (*hold_forks)(void); /* other threads' forks wait until let_forks */
+	void (*let_forks)(void);
 	/* memory */
 	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */
 	int (*map_private)(uint64_t bytes, void **ret); /* anonymous; never inherited */

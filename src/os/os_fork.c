@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptors that hold a lock and must not live on in a forked child. Needed on overlayfs only
- * (see seat/seat.h); the fork handler is installed with the first such descriptor.
+ * Descriptors that hold a lock must not live on in a forked child: it would keep the lock when the
+ * parent is gone. For the moments in which such a descriptor is open, forks by other threads are
+ * held up; the few that stay open (overlayfs, see seat/seat.h) are closed in the child. The fork
+ * handlers are installed with the first of either.
  */
 #include "os/os_linux.h"
 
@@ -12,7 +14,8 @@
 
 #define KEPT_MAX 4096
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Recursive: a signal handler may fork in the middle of ours. */
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int kept[KEPT_MAX];
 static int kept_count;
 static bool installed;
@@ -35,14 +38,32 @@ static void after_fork_in_child(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+static int install(void)
+{
+	int r = installed ? 0
+			  : -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	installed = r == 0;
+	return r;
+}
+
+int os_hold_forks(void)
+{
+	pthread_mutex_lock(&mutex);
+	int r = install();
+	if (r < 0)
+		pthread_mutex_unlock(&mutex);
+	return r;
+}
+
+void os_let_forks(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
 int os_keep_across_fork(int fd)
 {
-	int r = 0;
 	pthread_mutex_lock(&mutex);
-	if (!installed) {
-		r = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-		installed = r == 0;
-	}
+	int r = install();
 	if (r == 0 && kept_count == KEPT_MAX)
 		r = -EMFILE;
 	if (r == 0)

@@ -15,5 +15,7 @@ int os_wait_entry(const char *directory, int64_t timeout_ns, int (*there)(void *
 void os_yield(void);
 int os_keep_across_fork(int fd);
 void os_forget_across_fork(int fd);
+int os_hold_forks(void);
+void os_let_forks(void);
 
 #endif

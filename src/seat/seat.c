@@ -42,7 +42,7 @@ static int keep_descriptor(struct segment *segment, struct seat *seat)
 	return 0;
 }
 
-int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct seat *seat)
+static int lock_and_map(struct segment *segment, uint32_t first, uint32_t count, struct seat *seat)
 {
 	*seat = (struct seat){.kept_fd = -1};
 	int fd = segment_reopen(segment);
@@ -61,6 +61,17 @@ int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct se
 	if (r < 0)
 		seat_unlock(seat);
 	return r < 0 ? r : 0;
+}
+
+int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct seat *seat)
+{
+	int r = os->hold_forks();
+	if (r < 0)
+		return error_fail(-r, "can't hold up forks while a seat is locked: %s",
+				  strerror(-r));
+	r = lock_and_map(segment, first, count, seat);
+	os->let_forks();
+	return r;
 }
 
 void seat_unlock(struct seat *seat)

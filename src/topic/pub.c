@@ -20,25 +20,29 @@ struct shoal_pub {
 
 /* ---- open and close ---------------------------------------------------------------------- */
 
-static int take_lane(struct shoal_pub *pub)
+static int take_lane(struct shoal_pub *pub, uint64_t *ret_before)
 {
 	struct handle *handle = &pub->handle;
 	struct tag tag = handle->object->seat.tag;
-	pub->lane = topic_take_lane(&handle->map, tag);
+	pub->lane = topic_take_lane_from(&handle->map, tag, ret_before);
 	if (pub->lane == UINT32_MAX && object_repair_all(handle->object) > 0)
-		pub->lane = topic_take_lane(&handle->map, tag);
-	if (pub->lane == UINT32_MAX)
-		return error_fail(EUSERS,
-				  "all %u lanes of '%s' are held by live publishers; make "
-				  "it with more lanes",
-				  handle->map.lane_count, handle->object->segment.name.text);
-	if (topic_lane_ready(&handle->map, pub->lane))
+		pub->lane = topic_take_lane_from(&handle->map, tag, ret_before);
+	if (pub->lane != UINT32_MAX)
 		return 0;
-	uint64_t offset = handle->map.region.body_offset + handle->map.fixed_bytes +
-			  pub->lane * handle->map.lane_bytes;
-	int r = segment_reserve(&handle->object->segment, offset, handle->map.lane_bytes, "a lane");
+	return error_fail(
+	    EUSERS, "all %u lanes of '%s' are held by live publishers; make it with more lanes",
+	    handle->map.lane_count, handle->object->segment.name.text);
+}
+
+static int reserve_lane(struct shoal_pub *pub)
+{
+	const struct topic_map *map = &pub->handle.map;
+	if (topic_lane_ready(map, pub->lane))
+		return 0;
+	uint64_t offset = map->region.body_offset + map->fixed_bytes + pub->lane * map->lane_bytes;
+	int r = segment_reserve(&pub->handle.object->segment, offset, map->lane_bytes, "a lane");
 	if (r == 0)
-		topic_lane_is_ready(&handle->map, pub->lane);
+		topic_lane_is_ready(map, pub->lane);
 	return r;
 }
 
@@ -52,6 +56,22 @@ static int open_writer(struct shoal_pub *pub, unsigned flags)
 				pub->handle.object->fences_itself);
 }
 
+/* A publisher that could not open was never there: its leaving does not end the topic. */
+static int open_lane(struct shoal_pub *pub, unsigned flags)
+{
+	uint64_t before;
+	int r = take_lane(pub, &before);
+	if (r < 0)
+		return r;
+	r = reserve_lane(pub);
+	if (r == 0)
+		r = open_writer(pub, flags);
+	if (r < 0)
+		topic_give_back_lane(&pub->handle.map, pub->lane, pub->handle.object->seat.tag,
+				     before);
+	return r;
+}
+
 int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 		   const struct shoal_topic_options *options)
 {
@@ -62,9 +82,7 @@ int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 	if (made < 0)
 		return made;
 	struct shoal_pub *pub = (struct shoal_pub *)handle;
-	int r = take_lane(pub);
-	if (r == 0)
-		r = open_writer(pub, flags);
+	int r = open_lane(pub, flags);
 	if (r < 0)
 		return handle_fail(handle, sizeof(*pub), made, r);
 	pub->ready = 1;

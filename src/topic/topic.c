@@ -117,20 +117,36 @@ struct gate topic_gate(const struct topic_map *map, uint32_t lane)
 
 /* ---- lanes ------------------------------------------------------------------------------- */
 
-static bool try_take(struct lane_control *control, struct tag tag)
+static bool try_take(struct lane_control *control, struct tag tag, uint64_t *ret_before)
 {
-	uint64_t owner = atomic_load(&control->owner);
-	return word_state(owner) != LANE_TAKEN &&
-	       atomic_compare_exchange_strong(&control->owner, &owner, word_make(LANE_TAKEN, tag));
+	*ret_before = atomic_load(&control->owner);
+	uint64_t expected = *ret_before;
+	return word_state(expected) != LANE_TAKEN &&
+	       atomic_compare_exchange_strong(&control->owner, &expected,
+					      word_make(LANE_TAKEN, tag));
+}
+
+uint32_t topic_take_lane_from(const struct topic_map *map, struct tag tag, uint64_t *ret_before)
+{
+	for (int ready = 1; ready >= 0; ready--)
+		for (uint32_t i = 0; i < map->lane_count; i++)
+			if (topic_lane_ready(map, i) == ready &&
+			    try_take(&map->controls[i], tag, ret_before))
+				return i;
+	return UINT32_MAX;
 }
 
 uint32_t topic_take_lane(const struct topic_map *map, struct tag tag)
 {
-	for (int ready = 1; ready >= 0; ready--)
-		for (uint32_t i = 0; i < map->lane_count; i++)
-			if (topic_lane_ready(map, i) == ready && try_take(&map->controls[i], tag))
-				return i;
-	return UINT32_MAX;
+	uint64_t before;
+	return topic_take_lane_from(map, tag, &before);
+}
+
+void topic_give_back_lane(const struct topic_map *map, uint32_t lane, struct tag tag,
+			  uint64_t before)
+{
+	uint64_t owner = word_make(LANE_TAKEN, tag);
+	atomic_compare_exchange_strong(&map->controls[lane].owner, &owner, before);
 }
 
 void topic_keep_alerted(const struct topic_map *map)

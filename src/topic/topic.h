@@ -64,6 +64,10 @@ int topic_open(struct object *object, struct topic_map *map, const char *name, u
 
 /* Takes a free lane for `tag`: one that has memory already, if there is one. UINT32_MAX: none. */
 uint32_t topic_take_lane(const struct topic_map *map, struct tag tag);
+/* The same, with its owner word as it was, for giving it back as if nothing had been. */
+uint32_t topic_take_lane_from(const struct topic_map *map, struct tag tag, uint64_t *ret_before);
+void topic_give_back_lane(const struct topic_map *map, uint32_t lane, struct tag tag,
+			  uint64_t before);
 /* Says that its memory is there. */
 void topic_lane_is_ready(const struct topic_map *map, uint32_t lane);
 

@@ -35,7 +35,8 @@ static void after_fork_in_child(void)
 	for (int i = 0; i < kept_count; i++)
 		close(kept[i]);
 	kept_count = 0;
-	pthread_mutex_unlock(&mutex);
+	/* Its owner, the parent's thread, has another number here: unlocking would fail. */
+	mutex = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
 
 static int install(void)

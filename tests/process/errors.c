@@ -7,6 +7,7 @@
 
 #include "base/checksum.h"
 #include "leak_check.h"
+#include "picture.h"
 #include "segment/segment_layout.h"
 #include "topic/topic_layout.h"
 
@@ -16,56 +17,17 @@
 
 #define NAME "victim"
 
-/* ---- a picture of a file ----------------------------------------------------------------- */
-
-struct picture {
-	struct stat st;
-	uint64_t hash; /* of its bytes, when it is a regular file */
-};
-
 static const char *object_path(void)
 {
 	static char path[512];
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
+	snprintf(path, sizeof(path), "%s/shoal:" NAME, objects_directory());
 	return path;
-}
-
-static struct picture look(const char *path)
-{
-	struct picture picture = {0};
-	static unsigned char bytes[1 << 16];
-	CHECKF(lstat(path, &picture.st) == 0, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(picture.st.st_mode))
-		return picture;
-	/* O_NOATIME: our own reading is no change. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
-	CHECKF(fd >= 0, "%s: %s", path, strerror(errno));
-	ssize_t n;
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-		picture.hash = mix(picture.hash ^ checksum(bytes, (size_t)n));
-	CHECK(n == 0);
-	close(fd);
-	return picture;
-}
-
-static void check_unchanged(const char *path, const struct picture *before)
-{
-	struct picture now = look(path);
-	CHECKF(now.hash == before->hash, "%s: its bytes were changed", path);
-	CHECKF(now.st.st_ino == before->st.st_ino && now.st.st_mode == before->st.st_mode &&
-		   now.st.st_uid == before->st.st_uid && now.st.st_size == before->st.st_size &&
-		   now.st.st_blocks == before->st.st_blocks &&
-		   now.st.st_nlink == before->st.st_nlink,
-	       "%s: its inode was changed", path);
-	CHECKF(now.st.st_mtim.tv_sec == before->st.st_mtim.tv_sec &&
-		   now.st.st_mtim.tv_nsec == before->st.st_mtim.tv_nsec,
-	       "%s: its time was changed", path);
 }
 
 static unsigned count_entries(void)
 {
 	unsigned count = 0;
-	DIR *dir = opendir(getenv("SHOAL_DIR"));
+	DIR *dir = opendir(objects_directory());
 	CHECK(dir);
 	while (readdir(dir))
 		count++;
@@ -475,76 +437,12 @@ static void names_that_try_to_escape_are_refused(void)
 	CHECK_R(-ENOENT, shoal_remove("nobody", SHOAL_FORCE));
 }
 
-/* ---- wrong options and flags ------------------------------------------------------------- */
-
-static void check_options(const struct shoal_topic_options *o, int error, const char *word)
-{
-	shoal_pub *pub;
-	struct holdings holdings = holdings_now();
-	CHECK_R(error, shoal_pub_open(&pub, NAME, SHOAL_CREATE, o));
-	CHECKF(!pub && strstr(shoal_error_detail(), word), "the sentence does not say '%s': '%s'",
-	       word, shoal_error_detail());
-	CHECK(directory_is_empty());
-	holdings_check(&holdings, word);
-}
-
-static void wrong_options_are_refused(void)
-{
-	struct shoal_topic_options o;
-	struct {
-		struct shoal_topic_options known;
-		uint64_t unknown[4];
-	} newer = {.known = options()};
-	newer.known.size = sizeof(newer);
-	newer.unknown[3] = 1;
-	check_options(&newer.known, -E2BIG, "options");
-	o = options();
-	o.size = 0;
-	check_options(&o, -EINVAL, "size");
-	o = options();
-	o.slots = 3;
-	check_options(&o, -EINVAL, "slots");
-	o.slots = 1u << 25;
-	check_options(&o, -EINVAL, "slots");
-	o = options();
-	o.lanes = 1025;
-	check_options(&o, -EINVAL, "lanes");
-	o = options();
-	o.subscribers = 4097;
-	check_options(&o, -EINVAL, "subscribers");
-	o = options();
-	o.payload_bytes = UINT64_MAX;
-	check_options(&o, -EINVAL, "payload");
-	o = options();
-	o.mode = 04777;
-	check_options(&o, -EINVAL, "mode");
-	newer.unknown[3] = 0; /* a tail of zeroes asks for nothing */
-	shoal_pub *pub;
-	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &newer.known));
-	shoal_pub_close(pub);
-}
-
-static void flags_without_meaning_are_refused(void)
-{
-	shoal_pub *pub;
-	shoal_sub *sub;
-	struct shoal_topic_stat *stat;
-	CHECK_R(-EINVAL, shoal_pub_open(&pub, NAME, SHOAL_CREATE | SHOAL_LOSSY, NULL));
-	CHECK_R(-EINVAL, shoal_pub_open(&pub, NAME, SHOAL_EXCLUSIVE, NULL));
-	CHECK_R(-EINVAL, shoal_sub_open(&sub, NAME, SHOAL_CREATE | SHOAL_HOLD, NULL));
-	CHECK_R(-EINVAL, shoal_sub_open(&sub, NAME, 0x80000000u, NULL));
-	CHECK_R(-EINVAL, shoal_topic_create(NAME, SHOAL_FORCE, NULL));
-	CHECK_R(-EINVAL, shoal_remove(NAME, SHOAL_CREATE));
-	CHECK_R(-EINVAL, shoal_topic_stat(NAME, SHOAL_FORCE, &stat));
-	CHECK_R(-EINVAL, shoal_topic_audit(NAME, SHOAL_CREATE));
-}
-
 /* ---- an earlier boot --------------------------------------------------------------------- */
 
 static const char *file_name(void)
 {
 	static char name[600];
-	snprintf(name, sizeof(name), "file:%s/earlier", getenv("SHOAL_DIR"));
+	snprintf(name, sizeof(name), "file:%s/earlier", objects_directory());
 	return name;
 }
 
@@ -631,10 +529,10 @@ static void a_file_in_a_folder_that_is_not_there_is_refused(void)
 {
 	char name[600];
 	shoal_pub *pub;
-	snprintf(name, sizeof(name), "file:%s/no/such", getenv("SHOAL_DIR"));
+	snprintf(name, sizeof(name), "file:%s/no/such", objects_directory());
 	CHECK_R(-ENOENT, shoal_pub_open(&pub, name, SHOAL_CREATE, NULL));
 	CHECK(strstr(shoal_error_detail(), "director"));
-	snprintf(name, sizeof(name), "file:%s/", getenv("SHOAL_DIR"));
+	snprintf(name, sizeof(name), "file:%s/", objects_directory());
 	CHECK_R(-EISDIR, shoal_pub_open(&pub, name, SHOAL_CREATE, NULL));
 	CHECK_R(-EISDIR, shoal_remove(name, SHOAL_FORCE));
 }
@@ -660,8 +558,6 @@ int main(int argc, char **argv)
 	    CASE(a_copy_of_an_object_is_refused_and_left_alone),
 	    CASE(an_object_of_another_user_is_refused_without_the_flag),
 	    CASE(names_that_try_to_escape_are_refused),
-	    CASE(wrong_options_are_refused),
-	    CASE(flags_without_meaning_are_refused),
 	    CASE(a_file_of_an_earlier_boot_is_adopted_with_its_messages),
 	    CASE(a_damaged_file_of_an_earlier_boot_is_refused_and_left_alone),
 	    CASE(a_file_in_a_folder_that_is_not_there_is_refused),

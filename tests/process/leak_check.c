@@ -19,14 +19,14 @@ static unsigned count_descriptors(void)
 static void count_mappings(struct holdings *holdings)
 {
 	char line[4096];
-	unsigned long long kib = 0;
+	uint64_t kib = 0;
 	FILE *file = fopen("/proc/self/smaps", "re");
 	CHECKF(file, "%s", strerror(errno));
 	while (fgets(line, sizeof(line), file)) {
 		/* A file made by O_TMPFILE is listed as "/dev/shm/#12 (deleted)". */
 		if (strstr(line, "/shoal") || strstr(line, "/#"))
 			holdings->files++;
-		if (sscanf(line, "Size: %llu kB", &kib) == 1)
+		if (line_number(line, "Size:", &kib))
 			continue;
 		if (strncmp(line, "VmFlags:", 8) == 0 &&
 		    (strstr(line, " dc") || strstr(line, " wf")))

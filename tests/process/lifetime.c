@@ -61,7 +61,7 @@ static uint64_t named_inode(void)
 {
 	char path[512];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
+	snprintf(path, sizeof(path), "%s/shoal:" NAME, objects_directory());
 	return lstat(path, &st) < 0 ? 0 : st.st_ino;
 }
 
@@ -313,30 +313,34 @@ static bool is_stale(shoal_sub *sub)
 	return r == -ESTALE;
 }
 
-static void force_against_join(struct racer *racer, uint64_t round)
+static void join_against_force(struct racer *racer)
 {
 	shoal_sub *sub;
+	int64_t r = open_sub(&sub, SHOAL_CREATE);
+	CHECKF(r >= 0, "joining: %s, %s", shoal_strerror((int)r), shoal_error_detail());
+	meet(racer);
+	bool named = named_inode() == inode_of(sub);
+	bool stale = is_stale(sub);
+	CHECKF(named || stale, "it has no name, and the handle does not know");
+	CHECKF(!named || !stale, "it has its name, and the handle thinks it has none");
+	count(racer, stale);
+	shoal_sub_close(sub);
+	CHECKF(named_inode() == 0, "all left, and the object is still there");
+}
+
+static void force_against_join(struct racer *racer, uint64_t round)
+{
 	(void)round;
 	meet(racer);
 	delay(racer, 40000);
 	if (racer->me == 0) {
-		int64_t r = open_sub(&sub, SHOAL_CREATE);
-		CHECKF(r >= 0, "joining: %s, %s", shoal_strerror((int)r), shoal_error_detail());
+		join_against_force(racer);
 	} else {
 		int r = shoal_remove(NAME, SHOAL_FORCE);
 		CHECKF(r == 0 || r == -ENOENT, "by force: %s, %s", shoal_strerror(r),
 		       shoal_error_detail());
 		count(racer, r == 0 ? 2 : 3);
-	}
-	meet(racer);
-	if (racer->me == 0) {
-		bool named = named_inode() == inode_of(sub);
-		bool stale = is_stale(sub);
-		CHECKF(named || stale, "it has no name, and the handle does not know");
-		CHECKF(!named || !stale, "it has its name, and the handle thinks it has none");
-		count(racer, stale);
-		shoal_sub_close(sub);
-		CHECKF(named_inode() == 0, "all left, and the object is still there");
+		meet(racer);
 	}
 	meet(racer);
 }

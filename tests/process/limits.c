@@ -117,7 +117,7 @@ static uint64_t bytes_taken(void)
 {
 	char path[512];
 	struct stat st;
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
+	snprintf(path, sizeof(path), "%s/shoal:" NAME, objects_directory());
 	CHECK(stat(path, &st) == 0);
 	return (uint64_t)st.st_blocks * 512;
 }
@@ -157,15 +157,15 @@ static void the_default_topic_takes_little_until_it_is_used(void)
 static bool has_room(void)
 {
 	char line[256];
-	unsigned long long available_kib = 0;
+	uint64_t available_kib = 0;
 	struct statvfs fs;
 	FILE *file = fopen("/proc/meminfo", "re");
 	CHECK(file);
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %llu kB", &available_kib) == 1)
+		if (line_number(line, "MemAvailable:", &available_kib))
 			break;
 	fclose(file);
-	CHECK(statvfs(getenv("SHOAL_DIR"), &fs) == 0);
+	CHECK(statvfs(objects_directory(), &fs) == 0);
 	return available_kib >> 20 >= 3 && (uint64_t)fs.f_bavail * fs.f_bsize > GIB + (GIB >> 1);
 }
 

@@ -32,10 +32,10 @@ static void enter_mounts(void)
 static void run_in_tmpfs(void *context)
 {
 	const struct place *place = context;
-	char path[512], size[64];
+	char folder[400], path[512], size[64];
 	enter_mounts();
-	CHECK(getcwd(path, sizeof(path) - 8));
-	strcat(path, "/tmpfs");
+	CHECK(getcwd(folder, sizeof(folder)));
+	snprintf(path, sizeof(path), "%s/tmpfs", folder);
 	CHECK(mkdir(path, 0700) == 0 || errno == EEXIST);
 	snprintf(size, sizeof(size), "size=%s", place->size);
 	CHECKF(mount("tmpfs", path, "tmpfs", 0, size) == 0, "%s", strerror(errno));
@@ -59,7 +59,7 @@ static void fill_up(void)
 {
 	char path[512];
 	static char block[4096];
-	snprintf(path, sizeof(path), "%s/filler", getenv("SHOAL_DIR"));
+	snprintf(path, sizeof(path), "%s/filler", objects_directory());
 	int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
 	CHECK(fd >= 0);
 	while (write(fd, block, sizeof(block)) > 0)
@@ -71,7 +71,7 @@ static void fill_up(void)
 static void free_up(void)
 {
 	char path[512];
-	snprintf(path, sizeof(path), "%s/filler", getenv("SHOAL_DIR"));
+	snprintf(path, sizeof(path), "%s/filler", objects_directory());
 	CHECK(unlink(path) == 0);
 }
 
@@ -79,7 +79,7 @@ static void free_up(void)
 static void check_sentence(void)
 {
 	const char *detail = shoal_error_detail();
-	CHECKF(strstr(detail, getenv("SHOAL_DIR")) && strstr(detail, "free") &&
+	CHECKF(strstr(detail, objects_directory()) && strstr(detail, "free") &&
 		   strstr(detail, "MiB") && strstr(detail, "size="),
 	       "the sentence: %s", detail);
 }

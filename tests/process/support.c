@@ -82,6 +82,15 @@ uint64_t seed(void)
 	return value;
 }
 
+bool line_number(const char *line, const char *label, uint64_t *ret)
+{
+	size_t length = strlen(label);
+	if (strncmp(line, label, length) != 0)
+		return false;
+	*ret = strtoull(line + length, NULL, 10);
+	return true;
+}
+
 uint64_t rounds(const char *variable, uint64_t otherwise)
 {
 	const char *text = getenv(variable);
@@ -180,11 +189,11 @@ void resume_process(pid_t pid)
 static uint64_t switches_of(const char *path)
 {
 	char line[256];
-	unsigned long long count = 0;
+	uint64_t count = 0;
 	FILE *file = fopen(path, "re");
 	CHECKF(file, "%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1)
+		if (line_number(line, "voluntary_ctxt_switches:", &count))
 			break;
 	fclose(file);
 	return count;
@@ -301,10 +310,17 @@ const struct shoal_topic_seat *seat_of(const struct shoal_topic_stat *stat, pid_
 	return NULL;
 }
 
-bool directory_is_empty(void)
+const char *objects_directory(void)
 {
 	const char *path = getenv("SHOAL_DIR");
-	DIR *dir = opendir(path ? path : "/dev/shm");
+	CHECKF(path, "SHOAL_DIR is not set");
+	return path;
+}
+
+bool directory_is_empty(void)
+{
+	const char *path = objects_directory();
+	DIR *dir = opendir(path);
 	CHECKF(dir, "%s: %s", path, strerror(errno));
 	bool empty = true;
 	const struct dirent *entry;

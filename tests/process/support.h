@@ -74,6 +74,8 @@ void breathe(void);
 uint64_t seed(void);
 uint64_t random_next(uint64_t *state);
 uint64_t mix(uint64_t value);
+/* The number behind `label` at the beginning of a line of /proc; false when it is another line. */
+bool line_number(const char *line, const char *label, uint64_t *ret);
 /* The environment's number, or `otherwise` (a tenth of it under a sanitizer). */
 uint64_t rounds(const char *variable, uint64_t otherwise);
 
@@ -126,7 +128,9 @@ int run_tests(int argc, char **argv, const struct test *tests, size_t count);
 struct shoal_topic_options options(void);
 /* The seat of that pid in a picture of the topic; NULL when it has none. */
 const struct shoal_topic_seat *seat_of(const struct shoal_topic_stat *stat, pid_t pid);
-/* Does SHOAL_DIR hold anything? */
+/* SHOAL_DIR; it is set, or no test runs. */
+const char *objects_directory(void);
+/* Does it hold nothing? */
 bool directory_is_empty(void);
 
 #endif

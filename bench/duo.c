@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "duo.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define DUO_LIMIT_NS (60 * (int64_t)1000000000)
 #define DUO_TRIES    8
-#define DUO_AGAIN    100 /* more tries, over all starts of a group */
+#define MEET_LOOKS   10000
 
 void bench_meet(struct bench_side *me)
 {
@@ -17,8 +18,11 @@ void bench_meet(struct bench_side *me)
 
 	/* No limit: the driver ends both when one of them fails or takes too long. */
 	atomic_store(mine, step);
-	while (atomic_load_explicit(other, memory_order_acquire) < step)
+	for (int looks = 1; atomic_load_explicit(other, memory_order_acquire) < step; looks++) {
+		if (looks % MEET_LOOKS == 0)
+			sched_yield(); /* the core may be wanted by others */
 		bench_relax();
+	}
 }
 
 static size_t memory_bytes(const struct bench_contender *contender)
@@ -82,7 +86,7 @@ static void run_once(struct bench_side *me, uint32_t contender, uint32_t repeat)
 		if (control->robbed[0] == 0 && control->robbed[1] == 0)
 			return;
 		/* On a machine that is never quiet, what there is must do. */
-		last = control->again >= DUO_AGAIN;
+		last = control->again >= control->again_most;
 		bench_meet(me); /* both have looked */
 		if (me->side == 0) {
 			control->disturbed++;

@@ -71,6 +71,7 @@ struct bench_control {
 	uint32_t group;
 	uint32_t start;
 	uint32_t repeats;
+	uint32_t again_most; /* disturbed repeats of a group that are measured again */
 	int cores[2];
 	int memory_fd[BENCH_CONTENDERS];
 	char prefix[40]; /* of every object: "bench-PID" */

@@ -31,7 +31,7 @@ static double memset_run(struct bench_side *me, uint64_t count)
 		memset(me->state, (int)i, AREA_BYTES);
 		__asm__ volatile("" ::"r"(me->state) : "memory");
 	}
-	return (double)count * (double)(AREA_BYTES / me->setup->bytes) * 1e9 /
+	return (double)count * (double)AREA_BYTES / (double)me->setup->bytes * 1e9 /
 	       (double)(bench_now_ns() - start_ns);
 }
 

@@ -20,20 +20,27 @@ struct times {
 static struct times times_began;
 static int64_t began_ns;
 
+/* user nice system idle iowait irq softirq steal */
+#define TIMES 8
+
 static struct times times_now(void)
 {
-	unsigned long long t[8] = {0};
 	struct times times = {0};
 	FILE *file = fopen("/proc/stat", "re");
+	char line[256];
+	char *rest = line;
 
 	if (file == NULL)
 		return times;
-	if (fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3],
-		   &t[4], &t[5], &t[6], &t[7]) == 8) {
-		for (int i = 0; i < 8; i++)
-			times.all += (double)t[i];
-		times.idle = (double)(t[3] + t[4]);
-		times.steal = (double)t[7];
+	if (fgets(line, sizeof line, file) != NULL && strncmp(line, "cpu ", 4) == 0) {
+		rest += 4;
+		for (int i = 0; i < TIMES; i++) {
+			double t = (double)strtoull(rest, &rest, 10);
+
+			times.all += t;
+			times.idle += i == 3 || i == 4 ? t : 0.0;
+			times.steal += i == 7 ? t : 0.0;
+		}
 	}
 	fclose(file);
 	return times;
@@ -211,6 +218,8 @@ void bench_report_foot(const struct bench_machine *machine, const struct bench_r
 	       "%" PRIu64 " repeats disturbed by other processes.\n",
 	       met, goals, machine->took_s, machine->busy * 100.0, machine->stolen * 100.0,
 	       machine->disturbed);
+	if (machine->busy > 0.1 || machine->disturbed > 50)
+		printf("The machine was not quiet: these figures are worth little.\n");
 }
 
 /* ---- JSON --------------------------------------------------------------------------------- */

@@ -300,6 +300,7 @@ static void prepare(struct run *run)
 	if (bench_cores(control->cores) < 2)
 		bench_die("two processors are needed: one for each process");
 	control->repeats = run->quick ? 3 : 5;
+	control->again_most = run->quick ? 10 : 60;
 	snprintf(objects, sizeof objects, "bench-%d", (int)getpid());
 	memcpy(control->prefix, objects, sizeof objects);
 	run->control = control;
@@ -310,10 +311,10 @@ static void prepare(struct run *run)
 
 static int worker(char **arguments)
 {
-	int side = atoi(arguments[4]);
+	int side = (int)strtol(arguments[4], NULL, 10);
 	const char *role = arguments[3];
 	struct bench_control *control =
-	    bench_memory_map(atoi(arguments[2]), sizeof(struct bench_control));
+	    bench_memory_map((int)strtol(arguments[2], NULL, 10), sizeof(struct bench_control));
 
 	bench_die_text = control->error;
 	if (strcmp(role, "duo") == 0)

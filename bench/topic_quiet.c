@@ -6,6 +6,7 @@
 #include "alone.h"
 #include "topic_use.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,37 +52,49 @@ void bench_quiet_worker(struct bench_control *control, int side)
 	bench_die("a message on a silent topic");
 }
 
-/* The process sleeps, has one thread, and gave up the processor *ret_switches times so far. */
-static bool asleep(pid_t pid, uint64_t *ret_switches, uint64_t *ret_cpu_ns)
+/* The number behind `key` in a line of the file, or 0. An empty key: the first number. */
+static uint64_t number_in(const char *path, const char *key)
 {
-	unsigned long long voluntary = 0;
-	unsigned long long forced = 0;
-	unsigned long long cpu_ns = 0;
-	char state = '?';
-	char threads = '?';
+	FILE *file = fopen(path, "re");
+	uint64_t number = 0;
 	char line[256];
-	char path[64];
-	FILE *file;
 
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
 	while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-		sscanf(line, "State: %c", &state);
-		sscanf(line, "Threads: %c", &threads);
-		sscanf(line, "voluntary_ctxt_switches: %llu", &voluntary);
-		sscanf(line, "nonvoluntary_ctxt_switches: %llu", &forced);
+		if (strncmp(line, key, strlen(key)) != 0)
+			continue;
+		number = strtoull(line + strlen(key), NULL, 10);
+		break;
 	}
 	if (file != NULL)
 		fclose(file);
-	snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-	file = fopen(path, "re");
-	if (file != NULL && fscanf(file, "%llu", &cpu_ns) != 1)
-		cpu_ns = 0;
+	return number;
+}
+
+static bool sleeps(const char *status)
+{
+	FILE *file = fopen(status, "re");
+	bool found = false;
+	char line[256];
+
+	while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
+		found = strncmp(line, "State:\tS", 8) == 0;
 	if (file != NULL)
 		fclose(file);
-	*ret_switches = voluntary + forced;
-	*ret_cpu_ns = cpu_ns;
-	return state == 'S' && threads == '1';
+	return found;
+}
+
+/* The process sleeps, has one thread, and gave up the processor *ret_switches times so far. */
+static bool asleep(pid_t pid, uint64_t *ret_switches, uint64_t *ret_cpu_ns)
+{
+	char status[64];
+	char schedstat[64];
+
+	snprintf(status, sizeof status, "/proc/%d/status", (int)pid);
+	snprintf(schedstat, sizeof schedstat, "/proc/%d/schedstat", (int)pid);
+	*ret_switches = number_in(status, "voluntary_ctxt_switches:") +
+			number_in(status, "nonvoluntary_ctxt_switches:");
+	*ret_cpu_ns = number_in(schedstat, "");
+	return sleeps(status) && number_in(status, "Threads:") == 1;
 }
 
 static bool reached(struct bench_control *control, uint32_t wanted, int64_t end_ns)

@@ -78,6 +78,7 @@ static void as_many_subscribers_and_publishers_as_it_was_made_for(void)
 static void come_and_be_killed(void *context)
 {
 	_Atomic int *there = context;
+	WAIT_FOR(atomic_load(there) >= 0); /* all at once, so that they repair at once */
 	shoal_pub *pub;
 	shoal_sub *sub;
 	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
@@ -87,23 +88,26 @@ static void come_and_be_killed(void *context)
 		pause();
 }
 
-/* The places of the dead are places. */
+enum { CROWD = 4 };
+
+/* The places of the dead are places, also for some that come at the same time. */
 static void the_dead_take_no_places(void)
 {
 	struct shoal_topic_options o = options();
 	_Atomic int *there = shared_memory(4096);
 	shoal_sub *sub;
-	o.lanes = 2;
-	o.subscribers = 3;
+	o.lanes = CROWD;
+	o.subscribers = CROWD + 1;
 	o.slots = 16;
 	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o));
-	for (int i = 0; i < 50; i++) {
-		pid_t pids[2];
-		*there = 0;
-		for (int k = 0; k < 2; k++)
+	for (int i = 0; i < 300; i++) {
+		pid_t pids[CROWD];
+		*there = -1;
+		for (int k = 0; k < CROWD; k++)
 			pids[k] = spawn(come_and_be_killed, there);
-		WAIT_FOR(atomic_load(there) == 2);
-		for (int k = 0; k < 2; k++)
+		*there = 0;
+		WAIT_FOR(atomic_load(there) == CROWD);
+		for (int k = 0; k < CROWD; k++)
 			reap_killed(pids[k]);
 	}
 	CHECK_R(0, shoal_topic_audit(NAME, 0));

@@ -139,44 +139,28 @@ struct unaligned_word {
 	uint64_t word;
 } __attribute__((packed, may_alias));
 
-/* Up to seven words, which is what a line has room for behind its own, without a loop. */
-#define LANE_COPY_WORDS(n, COPY)                                                                   \
-	switch (n) {                                                                               \
-	case 7:                                                                                    \
-		COPY(6);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 6:                                                                                    \
-		COPY(5);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 5:                                                                                    \
-		COPY(4);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 4:                                                                                    \
-		COPY(3);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 3:                                                                                    \
-		COPY(2);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 2:                                                                                    \
-		COPY(1);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 1:                                                                                    \
-		COPY(0);                                                                           \
-		__attribute__((fallthrough));                                                      \
-	case 0:                                                                                    \
-		break;                                                                             \
-	default:                                                                                   \
-		for (uint64_t k = 0; k < (n); k++)                                                 \
+/* Forwards and four at a time: backwards, or through a jump table, it is slower by a quarter. */
+#define LANE_COPY_WORDS(words, COPY)                                                               \
+	do {                                                                                       \
+		uint64_t k = 0;                                                                    \
+		for (; k + 4 <= (words); k += 4) {                                                 \
 			COPY(k);                                                                   \
-	}
+			COPY(k + 1);                                                               \
+			COPY(k + 2);                                                               \
+			COPY(k + 3);                                                               \
+		}                                                                                  \
+		for (; k < (words); k++)                                                           \
+			COPY(k);                                                                   \
+	} while (0)
 
 /* Relaxed atomic words: a lossy reader may be looking. `to` has room for whole words. */
-static inline void lane_copy_in(_Atomic uint64_t *to, const void *from, uint64_t bytes)
+__attribute__((always_inline)) static inline void lane_copy_in(_Atomic uint64_t *to,
+							       const void *from, uint64_t bytes)
 {
 	const struct unaligned_word *p = from;
 	uint64_t words = bytes / 8;
 #define COPY_IN(k) atomic_store_explicit(&to[k], p[k].word, memory_order_relaxed)
-	LANE_COPY_WORDS(words, COPY_IN)
+	LANE_COPY_WORDS(words, COPY_IN);
 #undef COPY_IN
 	if (unlikely(bytes % 8)) {
 		uint64_t word = 0;
@@ -192,10 +176,20 @@ static inline void lane_copy_small(void *to, const uint8_t *from, uint64_t bytes
 	const uint64_t *data = (const void *)from;
 	uint64_t words = bytes / 8;
 #define COPY_OUT(k) p[k].word = data[k]
-	LANE_COPY_WORDS(words, COPY_OUT)
+	LANE_COPY_WORDS(words, COPY_OUT);
 #undef COPY_OUT
 	if (unlikely(bytes % 8))
 		memcpy(p + words, data + words, bytes % 8);
+}
+
+/*
+ * Asks for the line of a slot that will be written soon. The stores to a slot wait, in order, for
+ * its line to come from the reader's cache; asked for this far ahead, several are on their way.
+ */
+#define LANE_PREFETCH_SLOTS 8
+static inline void lane_prefetch(const struct lane_map *map, uint64_t position)
+{
+	prefetch_for_writing(lane_slot(map, position + LANE_PREFETCH_SLOTS));
 }
 
 /* Between two looks or stores whose order a sleeper's membarrier takes care of. */
@@ -231,6 +225,7 @@ static inline bool lane_commit(struct lane_writer *writer, struct lane_slot *slo
 	atomic_store_explicit(&slot->word, word, memory_order_release);
 	writer->position = position + 1;
 	atomic_store_explicit(&control->position, position + 1, memory_order_release);
+	lane_prefetch(&writer->map, position);
 	lane_compiler_fence();
 	if (lane_must_look(look)) {
 		lane_wake_looking(writer);
@@ -299,6 +294,14 @@ static inline bool lane_peek_small(const struct lane_reader *reader, struct lane
 	ret->data = (const uint8_t *)slot->data;
 	ret->bytes = word & 0xffff;
 	return lane_word_is(word, reader->position) && ret->bytes <= reader->map.inline_bytes;
+}
+
+/* Is there a message, of any kind? */
+static inline bool lane_is_next(const struct lane_reader *reader)
+{
+	const struct lane_slot *slot = lane_slot(&reader->map, reader->position);
+	return lane_word_is(atomic_load_explicit(&slot->word, memory_order_relaxed),
+			    reader->position);
 }
 
 /* Moves the cursor over the message: its bytes may be overwritten from here on. */

@@ -234,6 +234,7 @@ size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, 
 	for (; done < n; done++) {
 		struct lane_slot *slot = lane_slot(&map, position + done);
 		uint64_t bytes = messages[done].iov_len;
+		lane_prefetch(&map, position + done);
 		lane_copy_in(slot->data, messages[done].iov_base, bytes);
 		atomic_store_explicit(&slot->word, lane_word(position + done, bytes),
 				      memory_order_release);

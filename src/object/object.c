@@ -113,6 +113,22 @@ int object_repair_all(struct object *object)
 	return repaired;
 }
 
+static void nap(void)
+{
+	static const uint32_t nobody_wakes = 0;
+	os->futex_wait(&nobody_wakes, 0, 200000);
+}
+
+bool object_look_again(struct object *object, int look)
+{
+	if (look >= OBJECT_LOOKS)
+		return false;
+	if (look > 0)
+		nap();
+	object_repair_all(object);
+	return true;
+}
+
 /* ---- lifetime ---------------------------------------------------------------------------- */
 
 static bool has_member(struct object *object)
@@ -126,12 +142,6 @@ static bool has_member(struct object *object)
 			return true;
 	}
 	return false;
-}
-
-static void nap(void)
-{
-	static const uint32_t nobody_wakes = 0;
-	os->futex_wait(&nobody_wakes, 0, 200000);
 }
 
 /* Step 5, by whoever finds it REMOVED: the one who removed it may have died before it told

@@ -65,6 +65,10 @@ int object_check(const struct object *object);
 int object_repair_seat(struct object *object, uint32_t number);
 /* The same for every seat that is taken. Returns how many were repaired. */
 int object_repair_all(struct object *object);
+/* One more look for a place among those of the dead? Repairs them, and naps after the first time:
+ * a seat that somebody else repairs looks alive meanwhile. False after `OBJECT_LOOKS` times. */
+#define OBJECT_LOOKS 100
+bool object_look_again(struct object *object, int look);
 
 /* Removes the object `name`: see shoal_remove. `kinds` is NULL-terminated. */
 int object_remove(const struct segment_name *name, unsigned flags, const struct kind *const *kinds);

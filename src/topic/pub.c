@@ -25,7 +25,7 @@ static int take_lane(struct shoal_pub *pub, uint64_t *ret_before)
 	struct handle *handle = &pub->handle;
 	struct tag tag = handle->object->seat.tag;
 	pub->lane = topic_take_lane_from(&handle->map, tag, ret_before);
-	if (pub->lane == UINT32_MAX && object_repair_all(handle->object) > 0)
+	for (int i = 0; pub->lane == UINT32_MAX && object_look_again(handle->object, i); i++)
 		pub->lane = topic_take_lane_from(&handle->map, tag, ret_before);
 	if (pub->lane != UINT32_MAX)
 		return 0;

@@ -70,7 +70,7 @@ static int take_entry(struct shoal_sub *sub, unsigned flags)
 	struct handle *handle = &sub->handle;
 	struct tag tag = handle->object->seat.tag;
 	sub->entry = topic_take_entry(&handle->map, tag);
-	if (sub->entry == UINT32_MAX && object_repair_all(handle->object) > 0)
+	for (int i = 0; sub->entry == UINT32_MAX && object_look_again(handle->object, i); i++)
 		sub->entry = topic_take_entry(&handle->map, tag);
 	if (sub->entry == UINT32_MAX)
 		return error_fail(EUSERS,
@@ -323,9 +323,13 @@ SLOW_PATH static bool quick_wait(const struct shoal_sub *sub, struct lane_messag
 {
 	if (!sub || !sub->quick || sub->handle.spin_ns == 0)
 		return false;
-	for (int i = 0; i < QUICK_LOOKS; i++)
+	for (int i = 0; i < QUICK_LOOKS; i++) {
 		if (lane_peek_small(sub->reader, message))
 			return true;
+		if (lane_is_next(sub->reader))
+			return false; /* it is there, and not small */
+		cpu_pause(); /* one: without it we take the line away while it is written */
+	}
 	return false;
 }
 

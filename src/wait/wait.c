@@ -49,19 +49,24 @@ static int spin(const struct wait *wait, int64_t now, int64_t deadline)
 	return wait->look(wait->context);
 }
 
-/* Steps 1 to 4 of the sleeper. 1: there; 0: woken or slept out; < 0: as look. */
-static int sleep_once(const struct wait *wait, int64_t left)
+/*
+ * Steps 1 to 4 of the sleeper. 1: there; 0: woken or slept out; < 0: as look. The first sleep of a
+ * wait is one slice without the barrier: who answers each other asleep hardly ever waits longer,
+ * and the barrier interrupts the very process that was just woken, for about as long as a wake-up
+ * takes. A wake-up that is missed for want of it costs that slice.
+ */
+static int sleep_once(const struct wait *wait, int64_t left, bool first)
 {
 	uint32_t word = atomic_fetch_or(wait->word, WAIT_SLEEPER) | WAIT_SLEEPER;
-	bool unsettled = os->barrier() < 0; /* then a waker may not see the bit in time */
+	bool sliced = first || os->barrier() < 0; /* then a waker may not see the bit in time */
 	if (wait->unsettled && wait->unsettled(wait->context)) {
-		unsettled = true;
+		sliced = true;
 		wait->ask_kernel(wait->context);
 	}
 	int r = wait->look(wait->context);
 	if (r != 0)
 		return r;
-	if (unsettled && (left < 0 || left > WAIT_SLICE_NS))
+	if (sliced && (left < 0 || left > WAIT_SLICE_NS))
 		left = WAIT_SLICE_NS;
 	os->futex_wait((const void *)wait->word, word, left);
 	return wait->look(wait->context);
@@ -90,6 +95,7 @@ int wait_until(const struct wait *wait)
 			       ? -1
 			       : now + wait->timeout_ns;
 	r = wait->spin_ns == 0 ? 0 : spin(wait, now, deadline);
+	bool first = true;
 	while (r == 0) {
 		int64_t left = -1;
 		if (deadline >= 0) {
@@ -99,7 +105,8 @@ int wait_until(const struct wait *wait)
 				return r == -EAGAIN ? -ETIMEDOUT : r;
 			}
 		}
-		r = sleep_once(wait, left);
+		r = sleep_once(wait, left, first);
+		first = false;
 	}
 	return r < 0 ? r : 0;
 }

@@ -17,6 +17,8 @@
  * once) or the wake finds it sleeping. Pairs: waker's 1 with sleeper's 3; step 4 with fetch_or.
  * Two wakers at once may leave the bit set with nobody asleep: one wake-up too many, once.
  *
+ * THE FIRST SLEEP of a wait is a slice, without step 2 (sleep_once tells why).
+ *
  * WITHOUT MEMBARRIER (seccomp, old kernels): a waker that can't register fences between its 1 and
  * 3; a sleeper that can't call it sleeps in slices, so a missed wake-up costs one slice.
  *

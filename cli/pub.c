@@ -184,7 +184,8 @@ static int wait_until_due(struct sender *sender)
 		sender->next_ns = now;
 	if (sender->next_ns - now > SLEEP_LEAST_NS)
 		r = sleep_until(sender->next_ns);
-	sender->next_ns += (int64_t)(1e9 / opt.rate);
+	/* A century at most: what is slower would not fit the number. */
+	sender->next_ns += opt.rate > 1e-9 ? (int64_t)(1e9 / opt.rate) : INT64_MAX / 3;
 	return r;
 }
 

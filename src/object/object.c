@@ -195,8 +195,12 @@ int object_retire(struct object *object, bool force)
 		atomic_compare_exchange_strong(lifetime, &expected, plain(LIFETIME_LIVE));
 		return -EBUSY;
 	}
-	if (!atomic_compare_exchange_strong(lifetime, &expected, plain(LIFETIME_REMOVED)))
-		return word_state(expected) == LIFETIME_REMOVED ? finish_removal(object) : -EBUSY;
+	while (!atomic_compare_exchange_strong(lifetime, &expected, plain(LIFETIME_REMOVED))) {
+		if (word_state(expected) == LIFETIME_REMOVED)
+			break;
+		if (!force || ++tries >= 1000) /* a veto does not stop force */
+			return -EBUSY;
+	}
 	return finish_removal(object);
 }
 
@@ -291,7 +295,9 @@ static int adopt(struct object *object)
 	int r;
 	while ((r = os->lock(fd, SEGMENT_BOOT_LOCK)) == -EAGAIN && os->now_ns() < limit)
 		nap();
-	if (r == 0) {
+	if (r == 0 && !segment_reread_place(segment)) {
+		r = 0; /* somebody was faster */
+	} else if (r == 0) {
 		r = object->kind->audit(&segment->region);
 		if (r == 0) {
 			object->seat.tag.seat = UINT32_MAX; /* we hold none yet */

@@ -54,6 +54,7 @@ struct os_calls {
 	int (*set_mode)(int fd, uint32_t mode);
 	int (*set_size)(int fd, uint64_t bytes);
 	int (*reserve)(int fd, uint64_t offset, uint64_t bytes); /* fallocate; retries EINTR */
+	int (*release)(int fd, uint64_t offset, uint64_t bytes); /* gives memory back: zeroes */
 	int64_t (*read_at)(int fd, void *buffer, size_t bytes, uint64_t offset);
 	/* Calls each(context, name) for every entry that begins with prefix; stops on non-zero. */
 	int (*each_entry)(const char *directory, const char *prefix,

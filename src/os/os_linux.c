@@ -172,6 +172,12 @@ static int os_reserve(int fd, uint64_t offset, uint64_t bytes)
 	return 0;
 }
 
+static int os_release(int fd, uint64_t offset, uint64_t bytes)
+{
+	return result(
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes));
+}
+
 static int64_t os_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
 	size_t done = 0;
@@ -428,6 +434,7 @@ const struct os_calls os_linux = {
     .set_mode = os_set_mode,
     .set_size = os_set_size,
     .reserve = os_reserve,
+    .release = os_release,
     .read_at = os_read_at,
     .each_entry = os_each_entry,
     .lock = os_lock,

@@ -90,7 +90,8 @@ static int watch_sleep(int fd, int64_t left)
 int os_wait_entry(const char *directory, int64_t timeout_ns, int (*there)(void *context),
 		  void *context)
 {
-	int64_t deadline = timeout_ns < 0 ? -1 : os->now_ns() + timeout_ns;
+	int64_t now = os->now_ns();
+	int64_t deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? -1 : now + timeout_ns;
 	int fd = timeout_ns == 0 ? -1 : inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (fd >= 0 && inotify_add_watch(fd, directory, IN_CREATE | IN_MOVED_TO) < 0) {
 		close(fd);

@@ -303,6 +303,7 @@ int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, co
 	int r = os->reserve(fd, offset, bytes);
 	if (r == 0)
 		return 0;
+	os->release(fd, offset, bytes); /* what came before it failed is nobody's */
 	struct os_room room = {0};
 	struct size_text need, total, free_now;
 	os->room(fd, &room);
@@ -485,6 +486,12 @@ int segment_is_named(const struct segment *segment)
 	struct os_file file;
 	return os->stat_path(segment->name.path, &file) == 0 && file.device == segment->device &&
 	       file.inode == segment->inode;
+}
+
+bool segment_reread_place(struct segment *segment)
+{
+	struct segment_place place = segment_header(&segment->region)->place;
+	return check_place(segment, &place) < 0 || segment->other_boot;
 }
 
 int segment_write_place(struct segment *segment)

@@ -81,6 +81,8 @@ int segment_reopen(struct segment *segment);
 /* 1 when the name leads to this very segment, 0 when not. */
 int segment_is_named(const struct segment *segment);
 
+/* Looks again whether the place is one of another boot, under the boot lock. */
+bool segment_reread_place(struct segment *segment);
 /* Writes the place: this boot, this inode. The caller holds the boot lock or is the creator. */
 int segment_write_place(struct segment *segment);
 

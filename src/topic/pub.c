@@ -305,6 +305,8 @@ int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t 
 		else
 			r = publish_slow(pub, messages[done].iov_base, messages[done].iov_len,
 					 timeout_ns);
+		if (unlikely(r == -EINTR && done > 0)) /* for the next call */
+			atomic_store(&pub->handle.interrupted, 1);
 		if (unlikely(r < 0)) /* -ESTALE: what was published so far went nowhere */
 			return done == 0 || r == -ESTALE ? r : (int64_t)done;
 		done += n > 0 ? n : 1;

@@ -235,6 +235,7 @@ static int look_for_message(void *context)
 		r = look_in_lanes(sub);
 	if (r != 0 || sub->follow || !topic_ended(&sub->handle.map))
 		return r;
+	find_ready_lanes(sub); /* whoever made one ready may have died before it said so */
 	/* Ended; but what came between our look and the last one's closing is to be read. */
 	r = look_in_lanes(sub);
 	return r != 0 ? r : -EPIPE;
@@ -250,11 +251,12 @@ static bool commit_under_way(const struct lane_control *control)
 	       begun != atomic_load(&control->position);
 }
 
+/* All lanes, not only those that we know to be ready: one may have got ready just now. */
 static bool publishers_unsettled(void *context)
 {
-	struct shoal_sub *sub = context;
-	for (uint32_t i = 0; i < sub->active; i++)
-		if (commit_under_way(sub->readers[i].map.control))
+	const struct topic_map *map = &((struct shoal_sub *)context)->handle.map;
+	for (uint32_t i = 0; i < map->lane_count; i++)
+		if (commit_under_way(&map->controls[i]))
 			return true;
 	return false;
 }
@@ -262,12 +264,11 @@ static bool publishers_unsettled(void *context)
 static void repair_publishers(void *context)
 {
 	struct shoal_sub *sub = context;
-	for (uint32_t i = 0; i < sub->active; i++) {
-		struct lane_control *control = sub->readers[i].map.control;
-		if (commit_under_way(control))
+	const struct topic_map *map = &sub->handle.map;
+	for (uint32_t i = 0; i < map->lane_count; i++)
+		if (commit_under_way(&map->controls[i]))
 			object_repair_seat(sub->handle.object,
-					   word_tag(atomic_load(&control->owner)).seat);
-	}
+					   word_tag(atomic_load(&map->controls[i].owner)).seat);
 }
 
 static int wait_for_message(struct shoal_sub *sub, int64_t timeout_ns)

@@ -15,6 +15,15 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Some of what sanitizers must see is otherwise done behind the compiler's back. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHOAL_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHOAL_SANITIZED 1
+#endif
+#endif
+
 /* Kept out of the quick paths, which then need no stack and save no registers. */
 #define SLOW_PATH __attribute__((cold, noinline))
 
@@ -32,6 +41,11 @@ static inline bool is_power_of_two(uint64_t value)
 }
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
 }

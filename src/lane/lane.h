@@ -129,9 +129,15 @@ SLOW_PATH void lane_wake_looking(struct lane_writer *writer);
 #define LANE_BATCH 64
 size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, size_t count);
 
+/* As far as is known without looking. */
+static inline bool lane_is_full(const struct lane_writer *writer)
+{
+	return writer->position == writer->limit;
+}
+
 static inline bool lane_has_room(struct lane_writer *writer)
 {
-	return likely(writer->position != writer->limit) || lane_make_room(writer);
+	return likely(!lane_is_full(writer)) || lane_make_room(writer);
 }
 
 /* A word of the user's bytes: anywhere, and of any type. */
@@ -139,57 +145,114 @@ struct unaligned_word {
 	uint64_t word;
 } __attribute__((packed, may_alias));
 
-/* Forwards and four at a time: backwards, or through a jump table, it is slower by a quarter. */
-#define LANE_COPY_WORDS(words, COPY)                                                               \
-	do {                                                                                       \
-		uint64_t k = 0;                                                                    \
-		for (; k + 4 <= (words); k += 4) {                                                 \
-			COPY(k);                                                                   \
-			COPY(k + 1);                                                               \
-			COPY(k + 2);                                                               \
-			COPY(k + 3);                                                               \
-		}                                                                                  \
-		for (; k < (words); k++)                                                           \
-			COPY(k);                                                                   \
-	} while (0)
+/*
+ * Small copies, forwards and without a loop up to 64 bytes: for messages of one size, as most
+ * are, all its branches are foreseen. Not memcpy: its wide loads would wait for the narrow stores
+ * that have just made the message, behind all that those wait for.
+ */
 
-/* Relaxed atomic words: a lossy reader may be looking. `to` has room for whole words. */
+/* The first `bytes` bytes of a word, 1 to 7; little-endian, as the layout is. */
+static inline uint64_t lane_part_of_word(const uint8_t *from, uint64_t bytes)
+{
+	uint64_t word = bytes & 1 ? from[bytes - 1] : 0;
+	uint16_t two;
+	uint32_t four;
+	if (bytes & 2) {
+		memcpy(&two, from + (bytes & 4), sizeof(two));
+		word = word << 16 | two;
+	}
+	if (bytes & 4) {
+		memcpy(&four, from, sizeof(four));
+		word = word << 32 | four;
+	}
+	return word;
+}
+
+/* Relaxed: a lossy reader may be looking. */
+static inline void lane_store_word(_Atomic uint64_t *to, const struct unaligned_word *from)
+{
+	atomic_store_explicit(to, from->word, memory_order_relaxed);
+}
+
+/*
+ * Two of them. On x86-64 they are read as words, since as words they have just been written, and
+ * written as one: what a copy costs is its stores. No 8-byte half of it is ever seen torn there.
+ * C has no name for that, so sanitizers get to see the words.
+ */
+static inline void lane_store_pair(_Atomic uint64_t *to, const struct unaligned_word *from)
+{
+#if defined(__x86_64__) && !defined(SHOAL_SANITIZED)
+	struct pair {
+		uint64_t words[2];
+	} *pair = (void *)to;
+	uint64_t both __attribute__((vector_size(16)));
+	__asm__("movq %1, %0\n\tmovhps %2, %0" : "=x"(both) : "m"(from[0]), "m"(from[1]));
+	__asm__ volatile("movups %1, %0" : "=m"(*pair) : "x"(both));
+#else
+	lane_store_word(to, from);
+	lane_store_word(to + 1, from + 1);
+#endif
+}
+
+/* `to` has room for whole words. */
 __attribute__((always_inline)) static inline void lane_copy_in(_Atomic uint64_t *to,
 							       const void *from, uint64_t bytes)
 {
 	const struct unaligned_word *p = from;
-	uint64_t words = bytes / 8;
-#define COPY_IN(k) atomic_store_explicit(&to[k], p[k].word, memory_order_relaxed)
-	LANE_COPY_WORDS(words, COPY_IN);
-#undef COPY_IN
-	if (unlikely(bytes % 8)) {
-		uint64_t word = 0;
-		memcpy(&word, p + words, bytes % 8);
-		atomic_store_explicit(&to[words], word, memory_order_relaxed);
+	for (; bytes >= 64; bytes -= 64, to += 8, p += 8) {
+		lane_store_pair(to, p);
+		lane_store_pair(to + 2, p + 2);
+		lane_store_pair(to + 4, p + 4);
+		lane_store_pair(to + 6, p + 6);
 	}
+	if (bytes & 32) {
+		lane_store_pair(to, p);
+		lane_store_pair(to + 2, p + 2);
+		to += 4, p += 4;
+	}
+	if (bytes & 16) {
+		lane_store_pair(to, p);
+		to += 2, p += 2;
+	}
+	if (bytes & 8)
+		lane_store_word(to++, p++);
+	if (unlikely(bytes & 7))
+		atomic_store_explicit(to, lane_part_of_word((const void *)p, bytes & 7),
+				      memory_order_relaxed);
 }
 
-/* The way back, out of a slot that is pinned. */
-static inline void lane_copy_small(void *to, const uint8_t *from, uint64_t bytes)
+/* The way back, out of a slot that is pinned: its bytes came long ago. */
+__attribute__((always_inline)) static inline void lane_copy_small(uint8_t *to, const uint8_t *from,
+								  uint64_t bytes)
 {
-	struct unaligned_word *p = to;
-	const uint64_t *data = (const void *)from;
-	uint64_t words = bytes / 8;
-#define COPY_OUT(k) p[k].word = data[k]
-	LANE_COPY_WORDS(words, COPY_OUT);
-#undef COPY_OUT
-	if (unlikely(bytes % 8))
-		memcpy(p + words, data + words, bytes % 8);
+	for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
+		memcpy(to, from, 64);
+#define COPY_PART(part)                                                                            \
+	if (bytes & (part)) {                                                                      \
+		memcpy(to, from, part);                                                            \
+		to += (part), from += (part);                                                      \
+	}
+	COPY_PART(32)
+	COPY_PART(16)
+	COPY_PART(8)
+	COPY_PART(4)
+	COPY_PART(2)
+	COPY_PART(1)
+#undef COPY_PART
 }
 
 /*
- * Asks for the line of a slot that will be written soon. The stores to a slot wait, in order, for
- * its line to come from the reader's cache; asked for this far ahead, several are on their way.
+ * Asks for the lines of a slot that will be written soon. The stores to a slot wait, in order, for
+ * its lines to come from the reader's cache; asked for this far ahead, several are on their way.
+ * At the end of the slots it asks for what lies behind them: a hint, that does no harm there.
  */
 #define LANE_PREFETCH_SLOTS 8
-static inline void lane_prefetch(const struct lane_map *map, uint64_t position)
+static inline void lane_prefetch(const struct lane_slot *slot, uint64_t stride)
 {
-	prefetch_for_writing(lane_slot(map, position + LANE_PREFETCH_SLOTS));
+	const uint8_t *ahead = (const uint8_t *)slot + LANE_PREFETCH_SLOTS * stride;
+	prefetch_for_writing(ahead);
+	if (stride > CACHE_LINE) /* the next slot may begin in the line where this one ends */
+		prefetch_for_writing(ahead + stride - 1);
 }
 
 /* Between two looks or stores whose order a sleeper's membarrier takes care of. */
@@ -225,7 +288,7 @@ static inline bool lane_commit(struct lane_writer *writer, struct lane_slot *slo
 	atomic_store_explicit(&slot->word, word, memory_order_release);
 	writer->position = position + 1;
 	atomic_store_explicit(&control->position, position + 1, memory_order_release);
-	lane_prefetch(&writer->map, position);
+	lane_prefetch(slot, writer->map.stride);
 	lane_compiler_fence();
 	if (lane_must_look(look)) {
 		lane_wake_looking(writer);
@@ -235,7 +298,8 @@ static inline bool lane_commit(struct lane_writer *writer, struct lane_slot *slo
 }
 
 /* A message that fits its slot; the caller has looked for room. Returns as lane_commit. */
-static inline bool lane_put(struct lane_writer *writer, const void *data, uint64_t bytes)
+__attribute__((always_inline)) static inline bool lane_put(struct lane_writer *writer,
+							   const void *data, uint64_t bytes)
 {
 	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
 	lane_copy_in(slot->data, data, bytes);
@@ -289,19 +353,20 @@ static inline int lane_peek(const struct lane_reader *reader, struct lane_messag
 /* The same for small messages only, and without a reason when there is none. */
 static inline bool lane_peek_small(const struct lane_reader *reader, struct lane_message *ret)
 {
-	const struct lane_slot *slot = lane_slot(&reader->map, reader->position);
+	const uint64_t most = reader->map.inline_bytes;
+	const uint64_t position = reader->position;
+	const struct lane_slot *slot = lane_slot(&reader->map, position);
 	uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 	ret->data = (const uint8_t *)slot->data;
-	ret->bytes = word & 0xffff;
-	return lane_word_is(word, reader->position) && ret->bytes <= reader->map.inline_bytes;
+	ret->bytes = lane_word_length(word, position);
+	return likely(ret->bytes <= most);
 }
 
 /* Is there a message, of any kind? */
-static inline bool lane_is_next(const struct lane_reader *reader)
+static inline bool lane_is_there(const struct lane_map *map, uint64_t position)
 {
-	const struct lane_slot *slot = lane_slot(&reader->map, reader->position);
-	return lane_word_is(atomic_load_explicit(&slot->word, memory_order_relaxed),
-			    reader->position);
+	const struct lane_slot *slot = lane_slot(map, position);
+	return lane_word_is(atomic_load_explicit(&slot->word, memory_order_relaxed), position);
 }
 
 /* Moves the cursor over the message: its bytes may be overwritten from here on. */

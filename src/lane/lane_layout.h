@@ -74,4 +74,10 @@ static inline bool lane_word_is(uint64_t word, uint64_t position)
 	return word >> 16 == ((position + 1) & LANE_SEQUENCE_MASK);
 }
 
+/* The length in the word of that message; of the word of any other, more than 0xffff. */
+static inline uint64_t lane_word_length(uint64_t word, uint64_t position)
+{
+	return word ^ lane_word(position, 0);
+}
+
 #endif

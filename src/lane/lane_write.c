@@ -203,48 +203,43 @@ void lane_commit_looking(struct lane_writer *writer, struct lane_slot *slot, uin
 	lane_wake_looking(writer);
 }
 
-/* How many of the messages fit their slots and have room. */
-static size_t batch_length(struct lane_writer *writer, const struct iovec *messages, size_t count)
+/* The first message of a batch when somebody may be asleep. Returns 1, how many it was. */
+static size_t put_looking(struct lane_writer *writer, const struct iovec *message)
 {
-	if (!lane_has_room(writer))
-		return 0;
-	uint64_t room = min_u64(writer->limit - writer->position, LANE_BATCH);
-	size_t n = 0;
-	while (n < count && n < room && messages[n].iov_len <= writer->map.inline_bytes)
-		n++;
-	return n;
+	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
+	lane_copy_in(slot->data, message->iov_base, message->iov_len);
+	store_word_looking(writer, slot, lane_word(writer->position, message->iov_len));
+	return 1;
 }
 
 size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, size_t count)
 {
 	const struct lane_map map = writer->map; /* in registers: the stores may alias all else */
-	size_t n = batch_length(writer, messages, count);
-	uint64_t position = writer->position;
-	if (n == 0)
+	if (count == 0 || !lane_has_room(writer) || messages[0].iov_len > map.inline_bytes)
 		return 0;
+	uint64_t position = writer->position;
+	size_t n = min_u64(min_u64(count, writer->limit - position), LANE_BATCH);
 	atomic_store_explicit(&map.control->begun, position + n, memory_order_relaxed);
 	lane_compiler_fence();
-	size_t done = 0;
-	if (lane_must_look(writer->look)) {
-		struct lane_slot *slot = lane_slot(&map, position);
-		lane_copy_in(slot->data, messages[0].iov_base, messages[0].iov_len);
-		store_word_looking(writer, slot, lane_word(position, messages[0].iov_len));
-		done = 1;
-	}
+	size_t done = unlikely(lane_must_look(writer->look)) ? put_looking(writer, messages) : 0;
 	for (; done < n; done++) {
 		struct lane_slot *slot = lane_slot(&map, position + done);
 		uint64_t bytes = messages[done].iov_len;
-		lane_prefetch(&map, position + done);
+		if (unlikely(bytes > map.inline_bytes))
+			break;
+		lane_prefetch(slot, map.stride);
 		lane_copy_in(slot->data, messages[done].iov_base, bytes);
 		atomic_store_explicit(&slot->word, lane_word(position + done, bytes),
 				      memory_order_release);
 	}
-	writer->position = position + n;
-	atomic_store_explicit(&map.control->position, position + n, memory_order_release);
+	writer->position = position + done;
+	atomic_store_explicit(&map.control->position, position + done, memory_order_release);
+	if (unlikely(done < n)) /* one that does not fit: fewer than were begun */
+		atomic_store_explicit(&map.control->begun, position + done, memory_order_relaxed);
 	lane_compiler_fence();
 	if (lane_must_look(writer->look))
 		lane_wake_looking(writer);
-	return n;
+	return done;
 }
 
 /* ---- taking over ------------------------------------------------------------------------- */

@@ -34,7 +34,8 @@
  * REMOVING(me): a joiner vetoes, a leaver or the next one to open takes it over. Between REMOVED
  * and unlink: the next one to open finds REMOVED under the name and finishes the removal; it also
  * alerts those who are still in an object that was removed by force. With the name lock: the kernel
- * drops it.
+ * drops it with the description, which nobody inherits but a child that another thread forks in
+ * that moment; then it lasts until that child execs or exits.
  */
 #include "object/object.h"
 

@@ -7,7 +7,8 @@
  *   JOINING(g)  -> TAKEN(g)      the holder, when the object turned out to be live
  *   TAKEN(g)    -> LEAVING(g)    the holder
  *   any but FREE -> FREE(g)      the holder, or, when it is dead, a repairer that holds the byte
- * All by compare-and-swap on the exact value. Only TAKEN counts as a member of the object.
+ * Repairers by compare-and-swap on the exact value that they found; the holder by plain stores,
+ * since nobody else changes the word of a live one. Only TAKEN counts as a member of the object.
  *
  * The rest describes the holder to people. It is written by the holder while it is JOINING, so
  * a reader may see the previous holder's; nothing is decided by it.

@@ -269,6 +269,8 @@ SLOW_PATH static int publish_slow(struct shoal_pub *pub, const void *data, size_
 				  int64_t timeout_ns)
 {
 	void *room = NULL;
+	if (!is_ready(pub))
+		return refuse(pub);
 	int r = wait_for_room(pub, bytes, timeout_ns, &room);
 	if (r < 0)
 		return r;
@@ -284,9 +286,7 @@ SLOW_PATH static int publish_slow(struct shoal_pub *pub, const void *data, size_
 
 int shoal_pub_publish(shoal_pub *pub, const void *data, size_t bytes, int64_t timeout_ns)
 {
-	if (unlikely(!is_ready(pub)))
-		return refuse(pub);
-	if (unlikely(!fits_slot(pub, bytes) || !lane_has_room(&pub->writer)))
+	if (unlikely(!is_ready(pub) || !fits_slot(pub, bytes) || lane_is_full(&pub->writer)))
 		return publish_slow(pub, data, bytes, timeout_ns);
 	return likely(!lane_put(&pub->writer, data, bytes)) ? 0 : after_waking(pub);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shoal_sub: see shoal/topic.h for the contract, lane/lane.h for how a message is read. */
 #include "base/error.h"
+#include "lane/slip.h"
 #include "topic/handle.h"
 
 #include <errno.h>
@@ -12,27 +13,28 @@
 #define QUICK_LOOKS 200
 
 /*
- * `quick` is how many messages may still take the quick path: small ones of the current lane, to a
- * lossless subscriber, with no view out. It is 0 whenever anything is out of the ordinary (and in
- * a forked child, where all of this reads as zeroes), so the quick path checks one word.
+ * A TURN is a stretch of the current lane that may take the quick path: small messages, to a
+ * lossless subscriber. It is over (position == turn_end) whenever anything is out of the ordinary,
+ * and in a forked child, where all of this reads as zeroes.
  */
 struct shoal_sub {
 	struct handle handle;
-	uint32_t quick;
-	uint32_t budget;            /* what `quick` becomes when the message is passed */
-	struct lane_reader *reader; /* of the current lane */
-	struct lane_message message;
+	struct lane_reader reader; /* of the current lane, a copy: see go_to_lane */
+	uint64_t turn_end;         /* a position in it */
+	const void *lent;          /* the view that is out, or NULL */
 	bool fences_itself;
 	bool lossy;
 	bool follow;
-	bool held;                   /* `message` was found and not passed yet */
-	bool lent;                   /* and a view of it is out */
+	bool held; /* `message` was found and not passed yet */
+	struct lane_message message;
 	struct lane_reader *readers; /* one a lane; those of ready lanes first, in `active` */
 	uint32_t active;
-	uint32_t current;
+	uint32_t current; /* UINT32_MAX: none yet */
 	uint32_t epoch;
 	int failed; /* an error that came behind the messages of a batch: for the next call */
 	uint64_t message_lost;
+	uint64_t slip_at; /* where the turn ends, when it lasts */
+	struct slip slip;
 	struct lane_buffer buffer; /* lossy: the private copy */
 	struct topic_record *record;
 	uint32_t entry;
@@ -121,6 +123,7 @@ int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 	sub->follow = flags & SHOAL_FOLLOW;
 	sub->fences_itself = handle->object->fences_itself;
 	sub->buffer.grow = grow_buffer;
+	sub->current = UINT32_MAX;
 	int r = os->map_private(readers_bytes(sub), &readers);
 	if (r < 0)
 		return handle_fail(handle, sizeof(*sub), made, error_fail(ENOMEM, "no memory"));
@@ -151,15 +154,32 @@ void shoal_sub_close(shoal_sub *sub)
 
 /* ---- finding the next message ------------------------------------------------------------ */
 
-static int look_in_lane(struct shoal_sub *sub, struct lane_reader *reader)
+static int look_in_lane(struct shoal_sub *sub)
 {
 	if (!sub->lossy)
-		return lane_peek(reader, &sub->message);
+		return lane_peek(&sub->reader, &sub->message);
 	uint64_t bytes = 0;
-	int r = lane_copy(reader, &sub->buffer, &bytes);
+	int r = lane_copy(&sub->reader, &sub->buffer, &bytes);
 	if (r == 1)
 		sub->message = (struct lane_message){sub->buffer.data, bytes};
 	return r;
+}
+
+static void end_turn(struct shoal_sub *sub)
+{
+	sub->turn_end = sub->reader.position;
+}
+
+/* The current lane's reader lies in the handle itself, one look nearer. */
+static void go_to_lane(struct shoal_sub *sub, uint32_t lane)
+{
+	if (lane == sub->current)
+		return;
+	if (sub->current != UINT32_MAX)
+		sub->readers[sub->current] = sub->reader;
+	sub->current = lane;
+	sub->reader = sub->readers[lane];
+	end_turn(sub);
 }
 
 /* A zero-byte message of a lossy subscriber has no buffer yet, and data is never NULL. */
@@ -167,10 +187,9 @@ static const uint8_t nothing[8];
 
 static void hold_message(struct shoal_sub *sub)
 {
-	struct lane_reader *reader = sub->reader;
+	struct lane_reader *reader = &sub->reader;
 	sub->held = true;
-	sub->quick = 0;
-	sub->budget = sub->lossy ? 0 : TURN;
+	end_turn(sub);
 	sub->message_lost = reader->lost;
 	if (reader->lost) {
 		sub->lost += reader->lost;
@@ -181,13 +200,19 @@ static void hold_message(struct shoal_sub *sub)
 		sub->message.data = nothing;
 }
 
-static inline void pass_message(struct shoal_sub *sub)
+static inline void move_on(struct shoal_sub *sub)
+{
+	lane_pass(&sub->reader);
+	lane_open_gate(&sub->reader, sub->fences_itself);
+}
+
+/* The message was found the long way; the next ones may be quick. */
+static void pass_held(struct shoal_sub *sub)
 {
 	sub->held = false;
-	sub->lent = false;
-	sub->quick = sub->budget;
-	lane_pass(sub->reader);
-	lane_open_gate(sub->reader, sub->fences_itself);
+	move_on(sub);
+	sub->turn_end = sub->reader.position + (sub->lossy ? 0 : TURN);
+	sub->slip_at = sub->turn_end;
 }
 
 /* The epoch changed: lanes became ready, or the object was removed. */
@@ -201,18 +226,17 @@ static int follow_epoch(struct shoal_sub *sub)
 	find_ready_lanes(sub);
 	int r = handle_check(&sub->handle);
 	if (r < 0)
-		sub->quick = 0;
+		end_turn(sub);
 	return r;
 }
 
 static int look_in_current(struct shoal_sub *sub)
 {
-	sub->reader = &sub->readers[sub->current];
-	int r = look_in_lane(sub, sub->reader);
+	int r = look_in_lane(sub);
 	if (r == 1)
 		hold_message(sub);
 	else if (unlikely(r == -EBADMSG))
-		pass_message(sub); /* skipped: it would be as bad the next time */
+		pass_held(sub); /* skipped: it would be as bad the next time */
 	return r;
 }
 
@@ -221,7 +245,7 @@ static int look_in_lanes(struct shoal_sub *sub)
 {
 	int r = follow_epoch(sub);
 	for (uint32_t i = 0; r == 0 && i < sub->active; i++) {
-		sub->current = sub->current + 1 < sub->active ? sub->current + 1 : 0;
+		go_to_lane(sub, sub->current + 1 < sub->active ? sub->current + 1 : 0);
 		r = look_in_current(sub);
 	}
 	return r;
@@ -301,6 +325,14 @@ static int take_failure(struct shoal_sub *sub)
 	return r;
 }
 
+/* With other lanes to read meanwhile, the writer gets ahead by itself. */
+static void slip_if_due(struct shoal_sub *sub, int64_t timeout_ns)
+{
+	if (sub && sub->handle.live && sub->reader.position == sub->slip_at && sub->active == 1 &&
+	    timeout_ns != 0 && sub->handle.spin_ns != 0 && !sub->lossy)
+		slip_at_turn(&sub->slip, &sub->reader);
+}
+
 /* Makes sure that a message is held, where the quick path found none. */
 SLOW_PATH static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 {
@@ -313,76 +345,77 @@ SLOW_PATH static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 	return wait_for_message(sub, timeout_ns);
 }
 
+static inline bool in_turn(const struct shoal_sub *sub)
+{
+	return likely(sub && !sub->lent && sub->reader.position != sub->turn_end);
+}
+
 /* The quick path: a small message of the current lane. */
 static inline bool quick_look(const struct shoal_sub *sub, struct lane_message *message)
 {
-	return likely(sub && sub->quick) && lane_peek_small(sub->reader, message);
+	return in_turn(sub) && lane_peek_small(&sub->reader, message);
 }
 
 /* Looks at its slot for about as long as a round trip takes. */
-SLOW_PATH static bool quick_wait(const struct shoal_sub *sub, struct lane_message *message)
+static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_message *message)
 {
-	if (!sub || !sub->quick || sub->handle.spin_ns == 0)
+	if (timeout_ns == 0 || !in_turn(sub) || sub->handle.spin_ns == 0)
 		return false;
+	const uint64_t position = sub->reader.position;
+	const uint64_t most = sub->reader.map.inline_bytes;
+	const struct lane_slot *slot = lane_slot(&sub->reader.map, position);
+	slip_waited(&sub->slip);
 	for (int i = 0; i < QUICK_LOOKS; i++) {
-		if (lane_peek_small(sub->reader, message))
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+		uint64_t bytes = lane_word_length(word, position);
+		if (likely(bytes <= most)) {
+			*message = (struct lane_message){(const uint8_t *)slot->data, bytes};
 			return true;
-		if (lane_is_next(sub->reader))
+		}
+		if (lane_word_is(word, position))
 			return false; /* it is there, and not small */
 		cpu_pause(); /* one: without it we take the line away while it is written */
 	}
 	return false;
 }
 
-static inline bool quick_find(const struct shoal_sub *sub, int64_t timeout_ns,
-			      struct lane_message *message)
-{
-	return likely(quick_look(sub, message)) || (timeout_ns != 0 && quick_wait(sub, message));
-}
-
-static inline void quick_pass(struct shoal_sub *sub)
-{
-	sub->quick--;
-	lane_pass(sub->reader);
-	lane_open_gate(sub->reader, sub->fences_itself);
-}
-
 static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,
 			     uint64_t lost, struct shoal_view *view)
 {
-	*view = (struct shoal_view){
-	    .data = data,
-	    .bytes = bytes,
-	    .sequence = sub->reader->position,
-	    .lost = lost,
-	    .lane = sub->reader->number,
-	};
+	view->data = data;
+	view->bytes = bytes;
+	view->sequence = sub->reader.position;
+	view->lost = lost;
+	view->lane = sub->reader.number, view->reserved = 0;
 }
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
-SLOW_PATH static int borrow_held(struct shoal_sub *sub, int64_t timeout_ns,
+static inline int lend(struct shoal_sub *sub, struct lane_message message, uint64_t lost,
+		       struct shoal_view *ret_view)
+{
+	fill_view(sub, message.data, message.bytes, lost, ret_view);
+	sub->lent = message.data;
+	return 0;
+}
+
+SLOW_PATH static int borrow_slow(struct shoal_sub *sub, int64_t timeout_ns,
 				 struct shoal_view *ret_view)
 {
+	struct lane_message message;
+	if (quick_wait(sub, timeout_ns, &message))
+		return lend(sub, message, 0, ret_view);
+	slip_if_due(sub, timeout_ns);
 	int r = find_message(sub, timeout_ns);
-	if (r < 0)
-		return r;
-	fill_view(sub, sub->message.data, sub->message.bytes, sub->message_lost, ret_view);
-	sub->lent = true;
-	return 0;
+	return r < 0 ? r : lend(sub, sub->message, sub->message_lost, ret_view);
 }
 
 int shoal_sub_borrow(shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view)
 {
 	struct lane_message message;
-	if (unlikely(!quick_find(sub, timeout_ns, &message)))
-		return borrow_held(sub, timeout_ns, ret_view);
-	fill_view(sub, message.data, message.bytes, 0, ret_view);
-	sub->message.data = message.data;
-	sub->budget = sub->quick - 1;
-	sub->quick = 0;
-	sub->lent = true;
-	return 0;
+	if (unlikely(!quick_look(sub, &message)))
+		return borrow_slow(sub, timeout_ns, ret_view);
+	return lend(sub, message, 0, ret_view);
 }
 
 SLOW_PATH static int refuse_release(const struct shoal_sub *sub, const struct shoal_view *view)
@@ -396,11 +429,15 @@ SLOW_PATH static int refuse_release(const struct shoal_sub *sub, const struct sh
 
 int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 {
-	if (unlikely(!sub || !view || !sub->handle.live || !sub->lent ||
-		     view->data != sub->message.data))
+	/* Nothing is lent in a forked child, or when the handle went stale. */
+	if (unlikely(!sub || !view || !sub->lent || view->data != sub->lent))
 		return refuse_release(sub, view);
-	pass_message(sub);
+	sub->lent = NULL;
 	view->data = NULL;
+	if (unlikely(sub->held))
+		pass_held(sub);
+	else
+		move_on(sub);
 	return 0;
 }
 
@@ -410,8 +447,8 @@ static int fail_buffer(const struct shoal_sub *sub, size_t buffer_bytes)
 			  (unsigned long long)sub->message.bytes, buffer_bytes);
 }
 
-SLOW_PATH static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
-				  int64_t timeout_ns, struct shoal_view *ret_view)
+static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
+			int64_t timeout_ns, struct shoal_view *ret_view)
 {
 	int r = find_message(sub, timeout_ns);
 	if (r < 0)
@@ -423,21 +460,37 @@ SLOW_PATH static int receive_held(struct shoal_sub *sub, void *buffer, size_t bu
 		return fail_buffer(sub, buffer_bytes);
 	if (bytes)
 		memcpy(buffer, sub->message.data, bytes);
-	pass_message(sub);
+	pass_held(sub);
 	return 0;
+}
+
+static inline int receive_small(struct shoal_sub *sub, struct lane_message message, void *buffer,
+				struct shoal_view *ret_view)
+{
+	if (ret_view)
+		fill_view(sub, buffer, message.bytes, 0, ret_view);
+	lane_copy_small(buffer, message.data, message.bytes);
+	move_on(sub);
+	return 0;
+}
+
+SLOW_PATH static int receive_slow(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
+				  int64_t timeout_ns, struct shoal_view *ret_view)
+{
+	struct lane_message message;
+	if (quick_wait(sub, timeout_ns, &message) && message.bytes <= buffer_bytes)
+		return receive_small(sub, message, buffer, ret_view);
+	slip_if_due(sub, timeout_ns);
+	return receive_held(sub, buffer, buffer_bytes, timeout_ns, ret_view);
 }
 
 int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t timeout_ns,
 		      struct shoal_view *ret_view)
 {
 	struct lane_message message;
-	if (unlikely(!quick_find(sub, timeout_ns, &message) || message.bytes > buffer_bytes))
-		return receive_held(sub, buffer, buffer_bytes, timeout_ns, ret_view);
-	if (ret_view)
-		fill_view(sub, buffer, message.bytes, 0, ret_view);
-	lane_copy_small(buffer, message.data, message.bytes);
-	quick_pass(sub);
-	return 0;
+	if (unlikely(!quick_look(sub, &message) || message.bytes > buffer_bytes))
+		return receive_slow(sub, buffer, buffer_bytes, timeout_ns, ret_view);
+	return receive_small(sub, message, buffer, ret_view);
 }
 
 struct batch {
@@ -462,16 +515,15 @@ static inline void take_room(struct batch *batch, uint64_t bytes)
  */
 static void append_quick(struct shoal_sub *sub, struct batch *given)
 {
-	const struct lane_reader reader = *sub->reader; /* in registers: stores may alias it */
+	const struct lane_reader reader = sub->reader; /* in registers: stores may alias it */
 	struct batch batch = *given;
 	uint64_t position = reader.position;
-	uint64_t end = position + min_u64(batch.count - batch.done, sub->quick);
+	uint64_t end = position + min_u64(batch.count - batch.done, sub->turn_end - position);
 	for (; position != end; position++) {
 		const struct lane_slot *slot = lane_slot(&reader.map, position);
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
-		uint64_t bytes = word & 0xffff;
-		if (!lane_word_is(word, position) || bytes > reader.map.inline_bytes ||
-		    bytes > batch.left)
+		uint64_t bytes = lane_word_length(word, position);
+		if (unlikely(bytes > reader.map.inline_bytes || bytes > batch.left))
 			break;
 		batch.views[batch.done] = (struct shoal_view){
 		    .data = batch.to, .bytes = bytes, .sequence = position, .lane = reader.number};
@@ -480,11 +532,9 @@ static void append_quick(struct shoal_sub *sub, struct batch *given)
 	}
 	if (position == reader.position)
 		return;
-	sub->quick -= (uint32_t)(position - reader.position);
 	*given = batch;
-	sub->reader->position = position - 1;
-	lane_pass(sub->reader);
-	lane_open_gate(sub->reader, sub->fences_itself);
+	sub->reader.position = position - 1;
+	move_on(sub);
 }
 
 /* The message that is held. False: it does not fit. */
@@ -497,7 +547,7 @@ static bool append_held(struct shoal_sub *sub, struct batch *batch)
 	if (bytes)
 		memcpy(batch->to, sub->message.data, bytes);
 	take_room(batch, bytes);
-	pass_message(sub);
+	pass_held(sub);
 	return true;
 }
 
@@ -505,9 +555,9 @@ static bool append_held(struct shoal_sub *sub, struct batch *batch)
 static int begin_batch(struct shoal_sub *sub, struct batch *batch, int64_t timeout_ns)
 {
 	struct lane_message message;
-	if (likely(sub && sub->quick))
+	if (in_turn(sub))
 		append_quick(sub, batch);
-	if (batch->done == 0 && timeout_ns != 0 && quick_wait(sub, &message))
+	if (batch->done == 0 && quick_wait(sub, timeout_ns, &message))
 		append_quick(sub, batch);
 	if (batch->done > 0)
 		return 0;
@@ -527,7 +577,7 @@ int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t coun
 	if (r < 0)
 		return r;
 	while (batch.done < count) {
-		if (sub->quick)
+		if (in_turn(sub))
 			append_quick(sub, &batch);
 		if (batch.done == count)
 			break;
@@ -537,7 +587,7 @@ int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t coun
 	}
 	if (unlikely(r < 0)) { /* behind messages: it is for the next call */
 		sub->failed = r;
-		sub->quick = 0;
+		end_turn(sub);
 	}
 	return (int64_t)batch.done;
 }

@@ -212,34 +212,49 @@ static size_t put_looking(struct lane_writer *writer, const struct iovec *messag
 	return 1;
 }
 
+/* As many as fit before the limit and the end of the slots. */
+static size_t batch_length(const struct lane_writer *writer, size_t count)
+{
+	uint64_t slots = writer->map.slot_count;
+	uint64_t room =
+	    min_u64(writer->limit - writer->position, slots - (writer->position & (slots - 1)));
+	return min_u64(min_u64(count, room), LANE_BATCH);
+}
+
 size_t lane_put_batch(struct lane_writer *writer, const struct iovec *messages, size_t count)
 {
-	const struct lane_map map = writer->map; /* in registers: the stores may alias all else */
-	if (count == 0 || !lane_has_room(writer) || messages[0].iov_len > map.inline_bytes)
+	const uint64_t stride =
+	    writer->map.stride; /* in registers: the stores may alias the rest */
+	const uint64_t most = writer->map.inline_bytes;
+	if (count == 0 || !lane_has_room(writer) || messages[0].iov_len > most)
 		return 0;
-	uint64_t position = writer->position;
-	size_t n = min_u64(min_u64(count, writer->limit - position), LANE_BATCH);
-	atomic_store_explicit(&map.control->begun, position + n, memory_order_relaxed);
+	struct lane_control *control = writer->map.control;
+	const uint64_t first = writer->position;
+	const uint64_t end = first + batch_length(writer, count);
+	atomic_store_explicit(&control->begun, end, memory_order_relaxed);
 	lane_compiler_fence();
-	size_t done = unlikely(lane_must_look(writer->look)) ? put_looking(writer, messages) : 0;
-	for (; done < n; done++) {
-		struct lane_slot *slot = lane_slot(&map, position + done);
-		uint64_t bytes = messages[done].iov_len;
-		if (unlikely(bytes > map.inline_bytes))
+	uint64_t position = first;
+	if (unlikely(lane_must_look(writer->look)))
+		position += put_looking(writer, messages);
+	uint8_t *at = (uint8_t *)lane_slot(&writer->map, position);
+	for (messages += position - first; position != end; position++, messages++, at += stride) {
+		struct lane_slot *slot = (void *)at;
+		uint64_t bytes = messages->iov_len;
+		if (unlikely(bytes > most))
 			break;
-		lane_prefetch(slot, map.stride);
-		lane_copy_in(slot->data, messages[done].iov_base, bytes);
-		atomic_store_explicit(&slot->word, lane_word(position + done, bytes),
+		lane_prefetch(slot, stride);
+		lane_copy_in(slot->data, messages->iov_base, bytes);
+		atomic_store_explicit(&slot->word, lane_word(position, bytes),
 				      memory_order_release);
 	}
-	writer->position = position + done;
-	atomic_store_explicit(&map.control->position, position + done, memory_order_release);
-	if (unlikely(done < n)) /* one that does not fit: fewer than were begun */
-		atomic_store_explicit(&map.control->begun, position + done, memory_order_relaxed);
+	writer->position = position;
+	atomic_store_explicit(&control->position, position, memory_order_release);
+	if (unlikely(position != end)) /* one that does not fit: fewer than were begun */
+		atomic_store_explicit(&control->begun, position, memory_order_relaxed);
 	lane_compiler_fence();
 	if (lane_must_look(writer->look))
 		lane_wake_looking(writer);
-	return done;
+	return position - first;
 }
 
 /* ---- taking over ------------------------------------------------------------------------- */

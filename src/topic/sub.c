@@ -494,19 +494,32 @@ int shoal_sub_receive(shoal_sub *sub, void *buffer, size_t buffer_bytes, int64_t
 }
 
 struct batch {
-	struct shoal_view *views;
-	size_t count; /* of views */
-	size_t done;
+	struct shoal_view *view; /* the next one to fill */
+	struct shoal_view *view_end;
 	uint8_t *to;
-	uint64_t left;
+	uint8_t *to_end;
 };
 
+static inline bool has_room(const struct batch *batch, uint64_t bytes)
+{
+	return bytes <= (uint64_t)(batch->to_end - batch->to);
+}
+
+/* Messages begin at 8-byte boundaries; behind the last there may be less room than that. */
 static inline void take_room(struct batch *batch, uint64_t bytes)
 {
-	uint64_t step = min_u64(align_up(bytes, 8), batch->left);
-	batch->to += step;
-	batch->left -= step;
-	batch->done++;
+	uint64_t left = (uint64_t)(batch->to_end - batch->to);
+	batch->to += min_u64(align_up(bytes, 8), left);
+	batch->view++;
+}
+
+/* How many messages at most, before the turn, the views or the slots' end. */
+static inline uint64_t longest_run(const struct shoal_sub *sub, const struct batch *batch)
+{
+	uint64_t position = sub->reader.position;
+	uint64_t slots = sub->reader.map.slot_count;
+	uint64_t views = (uint64_t)(batch->view_end - batch->view);
+	return min_u64(min_u64(views, sub->turn_end - position), slots - (position & (slots - 1)));
 }
 
 /*
@@ -515,22 +528,27 @@ static inline void take_room(struct batch *batch, uint64_t bytes)
  */
 static void append_quick(struct shoal_sub *sub, struct batch *given)
 {
-	const struct lane_reader reader = sub->reader; /* in registers: stores may alias it */
+	const struct lane_map *map = &sub->reader.map;
+	const uint64_t stride =
+	    map->stride; /* all in registers: the stores might change the rest */
+	const uint64_t most = map->inline_bytes;
+	const uint32_t number = sub->reader.number;
 	struct batch batch = *given;
-	uint64_t position = reader.position;
-	uint64_t end = position + min_u64(batch.count - batch.done, sub->turn_end - position);
-	for (; position != end; position++) {
-		const struct lane_slot *slot = lane_slot(&reader.map, position);
+	uint64_t position = sub->reader.position;
+	const uint64_t end = position + longest_run(sub, given);
+	const uint8_t *at = (const uint8_t *)lane_slot(map, position);
+	for (; position != end; position++, at += stride) {
+		const struct lane_slot *slot = (const void *)at;
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 		uint64_t bytes = lane_word_length(word, position);
-		if (unlikely(bytes > reader.map.inline_bytes || bytes > batch.left))
+		if (unlikely(bytes > most || !has_room(&batch, bytes)))
 			break;
-		batch.views[batch.done] = (struct shoal_view){
-		    .data = batch.to, .bytes = bytes, .sequence = position, .lane = reader.number};
+		*batch.view = (struct shoal_view){
+		    .data = batch.to, .bytes = bytes, .sequence = position, .lane = number};
 		lane_copy_small(batch.to, (const uint8_t *)slot->data, bytes);
 		take_room(&batch, bytes);
 	}
-	if (position == reader.position)
+	if (position == sub->reader.position)
 		return;
 	*given = batch;
 	sub->reader.position = position - 1;
@@ -541,9 +559,9 @@ static void append_quick(struct shoal_sub *sub, struct batch *given)
 static bool append_held(struct shoal_sub *sub, struct batch *batch)
 {
 	uint64_t bytes = sub->message.bytes;
-	if (bytes > batch->left)
+	if (!has_room(batch, bytes))
 		return false;
-	fill_view(sub, batch->to, bytes, sub->message_lost, &batch->views[batch->done]);
+	fill_view(sub, batch->to, bytes, sub->message_lost, batch->view);
 	if (bytes)
 		memcpy(batch->to, sub->message.data, bytes);
 	take_room(batch, bytes);
@@ -555,32 +573,37 @@ static bool append_held(struct shoal_sub *sub, struct batch *batch)
 static int begin_batch(struct shoal_sub *sub, struct batch *batch, int64_t timeout_ns)
 {
 	struct lane_message message;
+	const struct shoal_view *first = batch->view;
 	if (in_turn(sub))
 		append_quick(sub, batch);
-	if (batch->done == 0 && quick_wait(sub, timeout_ns, &message))
+	if (batch->view == first && quick_wait(sub, timeout_ns, &message))
 		append_quick(sub, batch);
-	if (batch->done > 0)
+	if (batch->view != first)
 		return 0;
 	int r = find_message(sub, timeout_ns);
 	if (r < 0)
 		return r;
-	return append_held(sub, batch) ? 0 : fail_buffer(sub, batch->left);
+	if (append_held(sub, batch))
+		return 0;
+	return fail_buffer(sub, (size_t)(batch->to_end - batch->to));
 }
 
 int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t count, void *buffer,
 			   size_t buffer_bytes, int64_t timeout_ns)
 {
-	struct batch batch = {views, count, 0, buffer, buffer_bytes};
+	uint8_t *to = buffer;
+	struct batch batch = {views, views + count, to, to + buffer_bytes};
 	if (count == 0)
 		return 0;
 	int r = begin_batch(sub, &batch, timeout_ns);
 	if (r < 0)
 		return r;
-	while (batch.done < count) {
+	while (batch.view != batch.view_end) {
+		const struct shoal_view *before = batch.view;
 		if (in_turn(sub))
 			append_quick(sub, &batch);
-		if (batch.done == count)
-			break;
+		if (batch.view != before)
+			continue; /* the turn may go on behind the slots' end */
 		r = look_in_lanes(sub);
 		if (r <= 0 || !append_held(sub, &batch))
 			break;
@@ -589,7 +612,7 @@ int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t coun
 		sub->failed = r;
 		end_turn(sub);
 	}
-	return (int64_t)batch.done;
+	return batch.view - views;
 }
 
 void shoal_sub_interrupt(shoal_sub *sub)

@@ -21,6 +21,7 @@ struct shoal_sub {
 	struct handle handle;
 	struct lane_reader reader; /* of the current lane, a copy: see go_to_lane */
 	uint64_t turn_end;         /* a position in it */
+	uint64_t turn_used;        /* the same, unless something came between */
 	const void *lent;          /* the view that is out, or NULL */
 	bool fences_itself;
 	bool lossy;
@@ -33,7 +34,6 @@ struct shoal_sub {
 	uint32_t epoch;
 	int failed; /* an error that came behind the messages of a batch: for the next call */
 	uint64_t message_lost;
-	uint64_t slip_at; /* where the turn ends, when it lasts */
 	struct slip slip;
 	struct lane_buffer buffer; /* lossy: the private copy */
 	struct topic_record *record;
@@ -206,13 +206,20 @@ static inline void move_on(struct shoal_sub *sub)
 	lane_open_gate(&sub->reader, sub->fences_itself);
 }
 
+static void begin_turn(struct shoal_sub *sub)
+{
+	sub->turn_end = sub->turn_used = sub->reader.position + TURN;
+}
+
 /* The message was found the long way; the next ones may be quick. */
 static void pass_held(struct shoal_sub *sub)
 {
 	sub->held = false;
 	move_on(sub);
-	sub->turn_end = sub->reader.position + (sub->lossy ? 0 : TURN);
-	sub->slip_at = sub->turn_end;
+	if (sub->lossy)
+		end_turn(sub);
+	else
+		begin_turn(sub);
 }
 
 /* The epoch changed: lanes became ready, or the object was removed. */
@@ -325,14 +332,6 @@ static int take_failure(struct shoal_sub *sub)
 	return r;
 }
 
-/* With other lanes to read meanwhile, the writer gets ahead by itself. */
-static void slip_if_due(struct shoal_sub *sub, int64_t timeout_ns)
-{
-	if (sub && sub->handle.live && sub->reader.position == sub->slip_at && sub->active == 1 &&
-	    timeout_ns != 0 && sub->handle.spin_ns != 0 && !sub->lossy)
-		slip_at_turn(&sub->slip, &sub->reader);
-}
-
 /* Makes sure that a message is held, where the quick path found none. */
 SLOW_PATH static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 {
@@ -356,16 +355,36 @@ static inline bool quick_look(const struct shoal_sub *sub, struct lane_message *
 	return in_turn(sub) && lane_peek_small(&sub->reader, message);
 }
 
-/* Looks at its slot for about as long as a round trip takes. */
+static bool may_spin(const struct shoal_sub *sub, int64_t timeout_ns)
+{
+	return timeout_ns != 0 && sub->handle.spin_ns != 0;
+}
+
+/* A turn was used up, there is one lane, and nothing has happened that a longer look is for. */
+static bool may_go_on(const struct shoal_sub *sub)
+{
+	const struct handle *handle = &sub->handle;
+	return handle->live && sub->active == 1 && sub->reader.position == sub->turn_used &&
+	       !sub->lossy && !sub->lent && !sub->held && sub->failed == 0 &&
+	       atomic_load_explicit(&handle->interrupted, memory_order_relaxed) == 0 &&
+	       atomic_load_explicit(&handle->map.body->shared.epoch, memory_order_acquire) ==
+		   sub->epoch;
+}
+
+/* Looks at its slot for about as long as a round trip takes, in this turn or the next one. */
 static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_message *message)
 {
-	if (timeout_ns == 0 || !in_turn(sub) || sub->handle.spin_ns == 0)
+	if (sub && may_go_on(sub)) {
+		if (may_spin(sub, timeout_ns))
+			slip_at_turn(&sub->slip, &sub->reader);
+		begin_turn(sub);
+	}
+	if (!in_turn(sub))
 		return false;
 	const uint64_t position = sub->reader.position;
 	const uint64_t most = sub->reader.map.inline_bytes;
 	const struct lane_slot *slot = lane_slot(&sub->reader.map, position);
-	slip_waited(&sub->slip);
-	for (int i = 0; i < QUICK_LOOKS; i++) {
+	for (int i = may_spin(sub, timeout_ns) ? QUICK_LOOKS : 1; i > 0; i--) {
 		uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
 		uint64_t bytes = lane_word_length(word, position);
 		if (likely(bytes <= most)) {
@@ -374,6 +393,8 @@ static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_me
 		}
 		if (lane_word_is(word, position))
 			return false; /* it is there, and not small */
+		if (i == QUICK_LOOKS)
+			slip_waited(&sub->slip);
 		cpu_pause(); /* one: without it we take the line away while it is written */
 	}
 	return false;
@@ -405,7 +426,6 @@ SLOW_PATH static int borrow_slow(struct shoal_sub *sub, int64_t timeout_ns,
 	struct lane_message message;
 	if (quick_wait(sub, timeout_ns, &message))
 		return lend(sub, message, 0, ret_view);
-	slip_if_due(sub, timeout_ns);
 	int r = find_message(sub, timeout_ns);
 	return r < 0 ? r : lend(sub, sub->message, sub->message_lost, ret_view);
 }
@@ -480,7 +500,6 @@ SLOW_PATH static int receive_slow(struct shoal_sub *sub, void *buffer, size_t bu
 	struct lane_message message;
 	if (quick_wait(sub, timeout_ns, &message) && message.bytes <= buffer_bytes)
 		return receive_small(sub, message, buffer, ret_view);
-	slip_if_due(sub, timeout_ns);
 	return receive_held(sub, buffer, buffer_bytes, timeout_ns, ret_view);
 }
 

@@ -99,26 +99,51 @@ size_t frame_large(struct frame_reader *reader)
 
 int64_t frame_read_large(struct frame_reader *reader, void *into, size_t bytes)
 {
-	size_t done;
+	size_t *done = &reader->large_came; /* what was read when a read fails, too */
 
 	if (reader->framing == FRAME_U32)
 		reader->start += U32_BYTES;
-	done = frame_pending(reader);
-	if (done > bytes)
-		done = bytes;
-	memcpy(into, reader->buffer + reader->start, done);
-	reader->start += done;
-	while (done < bytes) {
-		int64_t got = read_some(reader->fd, (char *)into + done, bytes - done);
+	reader->large_bytes = bytes;
+	*done = frame_pending(reader);
+	if (*done > bytes)
+		*done = bytes;
+	memcpy(into, reader->buffer + reader->start, *done);
+	reader->start += *done;
+	while (*done < bytes) {
+		int64_t got = read_some(reader->fd, (char *)into + *done, bytes - *done);
 		if (got < 0)
 			return got;
-		if (got == 0) {
-			reader->at_end = true;
-			return reader->framing == FRAME_NONE ? (int64_t)done : -ENODATA;
-		}
-		done += (size_t)got;
+		reader->at_end = got == 0;
+		if (got == 0 && reader->framing == FRAME_U32)
+			return -ENODATA;
+		if (got == 0)
+			break;
+		*done += (size_t)got;
 	}
-	return (int64_t)done;
+	reader->large_bytes = 0;
+	return (int64_t)*done;
+}
+
+bool frame_unfinished(const struct frame_reader *reader, struct frame_part *ret)
+{
+	size_t pending = frame_pending(reader);
+
+	*ret = (struct frame_part){.came = pending};
+	if (reader->large_bytes) {
+		*ret = (struct frame_part){reader->large_came, reader->large_bytes, false};
+		/* A piece of which nothing came is none; a frame with a length is one. */
+		return reader->framing == FRAME_U32 || ret->came;
+	}
+	if (reader->framing == FRAME_NONE)
+		ret->bytes = reader->piece;
+	if (reader->framing == FRAME_U32 && pending < U32_BYTES) {
+		ret->bytes = U32_BYTES;
+		ret->length = true;
+	} else if (reader->framing == FRAME_U32) {
+		ret->came = pending - U32_BYTES;
+		ret->bytes = read_u32(reader->buffer + reader->start);
+	}
+	return pending > 0;
 }
 
 /* Moves what is pending to the front, and doubles the buffer if that is not enough. */

@@ -30,6 +30,16 @@ struct frame_reader {
 	size_t end;     /* behind the last byte that was read */
 	size_t scanned; /* FRAME_LINE: no newline between start and here */
 	bool at_end;    /* of the input */
+	/* The large frame that is being read into place, or was when reading ended: */
+	size_t large_bytes; /* what it should have; 0: none is */
+	size_t large_came;
+};
+
+/* The last of what was read, if it is no whole frame. */
+struct frame_part {
+	size_t came;
+	size_t bytes; /* what it should have; 0: nobody knows, as of a line */
+	bool length;  /* these are of its length prefix: of the frame itself nothing came */
 };
 
 int frame_reader_init(struct frame_reader *reader, int fd, enum framing framing, size_t piece);
@@ -52,8 +62,10 @@ int64_t frame_read_large(struct frame_reader *reader, void *into, size_t bytes);
  * of read.
  */
 int frame_fill(struct frame_reader *reader);
-/* Bytes of a frame that is not complete yet. */
+/* Bytes in the buffer that were not taken. */
 size_t frame_pending(const struct frame_reader *reader);
+/* When all whole frames are taken: is there a part of another? Then it is described. */
+bool frame_unfinished(const struct frame_reader *reader, struct frame_part *ret);
 
 /* At the end of input: 1 and the last frame, 0 if there is none, -ENODATA if a frame was cut
  * off. */

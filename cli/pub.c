@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,6 +54,7 @@ struct sender {
 	const char *name;
 	bool kept; /* as far as we know: what we leave there will stay */
 	uint64_t sent;
+	uint64_t taken;  /* from the input, to be sent: more than was sent after a failure */
 	size_t checked;  /* so much of a long line is known to fit */
 	int64_t next_ns; /* --rate: when the next message is due */
 	struct frame_reader in;
@@ -191,6 +193,7 @@ static int wait_until_due(struct sender *sender)
 
 static int send_frames(struct sender *sender, const struct iovec *frames, size_t count)
 {
+	sender->taken = sender->sent + count;
 	if (opt.rate <= 0)
 		return send_all(sender, frames, count);
 	for (size_t i = 0; i < count; i++) {
@@ -315,17 +318,59 @@ static int drain(struct sender *sender)
 	return r;
 }
 
-/* 1: a signal ended us while the input had nothing for us, and all that was sent will be read. */
-static bool stopped_in_peace(struct sender *sender)
+/* "70000 of its 1000000 bytes" */
+static void part_text(const struct frame_part *part, char *buffer, size_t size)
+{
+	if (part->length)
+		snprintf(buffer, size, "%zu of the %zu bytes of its length", part->came,
+			 part->bytes);
+	else if (part->bytes)
+		snprintf(buffer, size, "%zu of its %zu bytes", part->came, part->bytes);
+	else
+		snprintf(buffer, size, "%zu bytes so far", part->came);
+}
+
+/* Whole messages that were read and not sent, also those that still lie in the buffer. */
+static uint64_t count_unsent(struct sender *sender)
+{
+	uint64_t unsent = sender->taken > sender->sent ? sender->taken - sender->sent : 0;
+	struct iovec frames[BATCH];
+	size_t count;
+
+	while ((count = frame_take(&sender->in, frames, BATCH)) > 0)
+		unsent += count;
+	return unsent;
+}
+
+/* After a signal: was there something to send? Then it says so, and what is lost by it. */
+static bool say_unsent(struct sender *sender)
 {
 	struct pollfd input = {.fd = sender->in.fd, .events = POLLIN};
+	uint64_t unsent = count_unsent(sender);
+	struct frame_part part;
+	bool cut = frame_unfinished(&sender->in, &part);
+	char whole[48] = "", piece[96] = "";
 
-	if (frame_pending(&sender->in) > 0 ||
-	    (!sender->in.at_end && poll(&input, 1, 0) > 0 && input.revents & POLLIN)) {
-		say("stopped after %llu messages: there was more to send",
-		    (unsigned long long)sender->sent);
+	if (!unsent && !cut &&
+	    (sender->in.at_end || poll(&input, 1, 0) <= 0 || !(input.revents & POLLIN)))
 		return false;
-	}
+	if (unsent)
+		snprintf(whole, sizeof whole, "%llu message%s%s", (unsigned long long)unsent,
+			 unsent == 1 ? "" : "s", cut ? " and " : "");
+	if (cut)
+		part_text(&part, piece, sizeof piece);
+	say("stopped after %llu messages: there was more to send%s%s%s%s",
+	    (unsigned long long)sender->sent, unsent || cut ? "; read and not published: " : "",
+	    whole, cut ? "a part of a message, " : "", piece);
+	return true;
+}
+
+/* True: a signal ended us while the input had nothing for us, and all that was sent will be read.
+ * Behind the last message of --count the input is not ours. */
+static bool stopped_in_peace(struct sender *sender)
+{
+	if (sender->sent < opt.count && say_unsent(sender))
+		return false;
 	if (sender->sent && !opt.no_wait && !sender->kept && never_subscribed(sender)) {
 		say("stopped: nobody has subscribed, and so nobody has read the %llu messages",
 		    (unsigned long long)sender->sent);
@@ -336,11 +381,15 @@ static bool stopped_in_peace(struct sender *sender)
 
 static int say_failure(struct sender *sender, int err)
 {
+	struct frame_part part;
+	char text[96];
+
 	if (err == -EINTR && stopped())
 		return stopped_in_peace(sender) ? EXIT_DONE : EXIT_FAILED;
-	if (err == -ENODATA) {
-		say("standard input ends within a message: %zu bytes of it were not sent",
-		    frame_pending(&sender->in));
+	if (err == -ENODATA && frame_unfinished(&sender->in, &part)) {
+		part_text(&part, text, sizeof text);
+		say("standard input ends within a message: %s came, and it was not published",
+		    text);
 		return EXIT_FAILED;
 	}
 	say_error(err, sender->name);
@@ -350,18 +399,17 @@ static int say_failure(struct sender *sender, int err)
 static int publish_input(struct sender *sender)
 {
 	struct stat input;
-	int r = 0;
+	int r;
 
 	/* Only a file has an end that we can see coming. */
 	bool file = fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode);
 	meter_start(&sender->meter, opt.stats || file);
 	if (file)
 		sender->meter.total_bytes = (uint64_t)input.st_size;
-	if (opt.wait_subscribers)
+	r = frame_reader_init(&sender->in, STDIN_FILENO, (enum framing)opt.framing,
+			      (size_t)opt.piece);
+	if (r >= 0 && opt.wait_subscribers)
 		r = wait_for_subscribers(sender);
-	if (r >= 0)
-		r = frame_reader_init(&sender->in, STDIN_FILENO, (enum framing)opt.framing,
-				      (size_t)opt.piece);
 	if (r >= 0)
 		r = send_input(sender);
 	meter_end(&sender->meter);

@@ -198,6 +198,46 @@ static void test_timeouts_and_interrupts(void **state)
 	assert_int_equal(shoal_pub_drain(pair->pub, 0), 0);
 }
 
+static void test_an_interrupt_behind_a_part_of_a_batch_is_for_the_next_call(void **state)
+{
+	struct pair *pair = *state;
+	struct iovec messages[10];
+	for (int i = 0; i < 10; i++)
+		messages[i] = (struct iovec){"x", 1};
+	shoal_pub_interrupt(pair->pub);
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages, 10, SHOAL_FOREVER), 8);
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages, 2, SHOAL_FOREVER), -EINTR);
+	assert_int_equal(shoal_pub_publishv(pair->pub, messages, 2, 0), -EAGAIN); /* once */
+}
+
+/* Turns, the end of the slots and the end of the buffer fall together in every possible way. */
+static void test_batches_of_any_length_keep_the_order(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view views[9];
+	uint64_t sent = 0, read = 0, words[9];
+	for (size_t round = 0; round < 2000; round++) {
+		struct iovec messages[8];
+		uint64_t numbers[8];
+		size_t count = round % 8 + 1;
+		for (size_t i = 0; i < count; i++) {
+			numbers[i] = sent + i;
+			messages[i] = (struct iovec){&numbers[i], 8};
+		}
+		int64_t n = shoal_pub_publishv(pair->pub, messages, count, 0);
+		sent += n > 0 ? (uint64_t)n : 0;
+		size_t room = round % 7 + 1;
+		n = shoal_sub_receivev(pair->sub, views, round % 9 + 1, words, room * 8, 0);
+		for (int64_t i = 0; i < n; i++) {
+			assert_ptr_equal(views[i].data, &words[i]);
+			assert_int_equal(views[i].sequence, read);
+			assert_int_equal(words[i], read++);
+		}
+		assert_true(n > 0 || read == sent);
+	}
+	assert_true(read > 2000);
+}
+
 static void test_the_end(void **state)
 {
 	struct pair *pair = *state;
@@ -381,6 +421,8 @@ int main(void)
 	    TEST(test_a_buffer_too_small_loses_nothing),
 	    TEST(test_batches),
 	    TEST(test_timeouts_and_interrupts),
+	    TEST(test_an_interrupt_behind_a_part_of_a_batch_is_for_the_next_call),
+	    TEST(test_batches_of_any_length_keep_the_order),
 	    TEST(test_the_end),
 	    TEST(test_all_places_taken),
 	    TEST(test_removed_under_us),

@@ -12,21 +12,26 @@
 #define SPIN .pub_spin_ns = SHOAL_FOREVER, .sub_spin_ns = SHOAL_FOREVER
 #define NAP  .pub_spin_ns = SHOAL_SPIN_NEVER, .sub_spin_ns = SHOAL_SPIN_NEVER
 
-/* Small streams: the same five contenders for both sizes. */
+/* Beside a stream: how far apart the two cores are just now. */
+#define LINE {&ref_line, {.count = 4000}}
+
+/* Small streams: the same contenders for both sizes. */
 #define STREAMS(size)                                                                              \
-	.count = 5,                                                                                \
+	.count = 6,                                                                                \
 	.contender = {                                                                             \
 	    {&ref_ring, {.bytes = (size), .count = 800000}},                                       \
 	    {&topic_stream, {.bytes = (size), .count = 400000, SPIN}},                             \
 	    {&topic_stream_batch, {.bytes = (size), .count = 400000, .batch = 64, SPIN}},          \
 	    {&topic_stream, {.bytes = (size), .count = 400000}},                                   \
 	    {&topic_stream_copy, {.bytes = (size), .count = 400000, SPIN}},                        \
+	    LINE,                                                                                  \
 	}
 #define LARGE(size, messages)                                                                      \
-	.count = 2,                                                                                \
+	.count = 3,                                                                                \
 	.contender = {                                                                             \
 	    {&ref_ring_large, {.bytes = (size), .count = (messages), .buffers = 32}},              \
 	    {&topic_large, {.bytes = (size), .count = (messages), .buffers = 32, SPIN}},           \
+	    LINE,                                                                                  \
 	}
 #define CALLS(program, messages)                                                                   \
 	.count = 2, .contender = {                                                                 \
@@ -36,8 +41,10 @@
 
 const struct bench_group bench_groups[] = {
     {"ring",
-     2,
-     {{&ref_memset, {.bytes = 64, .count = 1}}, {&ref_ring, {.bytes = 64, .count = 800000}}}},
+     3,
+     {{&ref_memset, {.bytes = 64, .count = 1}},
+      {&ref_ring, {.bytes = 64, .count = 800000}},
+      LINE}},
     {"trip-48",
      2,
      {{&ref_line, {.count = 40000}}, {&topic_trip, {.bytes = 48, .count = 40000, SPIN}}}},

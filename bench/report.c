@@ -160,12 +160,29 @@ static const char *verdict(const struct bench_row *row)
 	return bench_row_met(row) ? "met" : "NOT MET";
 }
 
+/* "0.52 x 7, far 0.88 x 5": ratios and process starts. */
+static const char *places_text(const struct bench_row *row, char *text, size_t bytes)
+{
+	int n = 0;
+
+	text[0] = '\0';
+	if (row->near.starts > 0)
+		n = snprintf(text, bytes, "near %.2f x %u", row->near.ratio, row->near.starts);
+	if (row->far.starts > 0)
+		snprintf(text + n, bytes - (size_t)n, "%sfar %.2f x %u", n > 0 ? ", " : "",
+			 row->far.ratio, row->far.starts);
+	return text;
+}
+
 void bench_report_head(const struct bench_machine *machine)
 {
 	printf("%s, %d processors (measured on %d and %d), %s\n", machine->processor,
 	       machine->processors, machine->cores[0], machine->cores[1], machine->kernel);
-	printf("%u process starts a figure, %u repeats each; medians; spread: quartiles\n\n",
+	printf("%u process starts a figure, %u repeats each; medians; spread: quartiles\n",
 	       machine->starts, machine->repeats);
+	printf(
+	    "near, far: the starts in which a line's round trip took less or more than %d ns\n\n",
+	    BENCH_FAR_NS);
 	printf("%-40s %11s  %-18s %11s  %6s  %-13s %-8s\n", "", "figure", "reference", "", "ratio",
 	       "spread", "goal");
 	fflush(stdout);
@@ -177,16 +194,18 @@ void bench_report_row(const struct bench_row *row)
 	char reference[24];
 	char spread[48];
 	char goal[24];
+	char places[64];
 
 	goal_text(row, goal, sizeof goal);
 	if (row->error != NULL) {
 		printf("%-40s FAILED: %s\n", row->title, row->error);
 	} else if (row->reference_name != NULL) {
 		snprintf(spread, sizeof spread, "%.2f..%.2f", row->low, row->high);
-		printf("%-40s %11s  %-18s %11s  %6.3f  %-13s %-8s %s\n", row->title,
+		printf("%-40s %11s  %-18s %11s  %6.3f  %-13s %-8s %-8s %s\n", row->title,
 		       value_text(row->value, row->unit, value, sizeof value), row->reference_name,
 		       value_text(row->reference, row->unit, reference, sizeof reference),
-		       row->ratio, spread, goal, verdict(row));
+		       row->ratio, spread, goal, verdict(row),
+		       places_text(row, places, sizeof places));
 	} else {
 		char low[24];
 		char high[24];
@@ -237,6 +256,20 @@ static void json_string(const char *text)
 	putchar('"');
 }
 
+static void json_places(const struct bench_row *row)
+{
+	const struct {
+		const char *name;
+		const struct bench_share *share;
+	} places[] = {{"near", &row->near}, {"far", &row->far}};
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		if (places[i].share->starts > 0)
+			printf(",\"%s\":{\"starts\":%u,\"ratio\":%.4f}", places[i].name,
+			       places[i].share->starts, places[i].share->ratio);
+	}
+}
+
 static void json_row(const struct bench_row *row)
 {
 	printf("{\"name\":\"%s\",\"title\":\"%s\",\"unit\":\"%s\"", row->name, row->title,
@@ -250,6 +283,7 @@ static void json_row(const struct bench_row *row)
 			printf(",\"reference\":\"%s\",\"reference_value\":%.6g,\"ratio\":%.4f",
 			       row->reference_name, row->reference, row->ratio);
 		printf(",\"spread\":[%.6g,%.6g]", row->low, row->high);
+		json_places(row);
 	}
 	if (row->goal != GOAL_NONE)
 		printf(",\"goal\":\"%s\",\"bound\":%.4g,\"met\":%s",

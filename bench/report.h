@@ -10,6 +10,16 @@
 enum bench_unit { UNIT_NS, UNIT_US, UNIT_MESSAGES, UNIT_BYTES, UNIT_COUNT };
 enum bench_goal { GOAL_NONE, GOAL_MOST, GOAL_LEAST };
 
+/* A virtual machine's two cores share a cache at one moment, and don't at the next; then a line's
+ * round trip takes more than this. */
+#define BENCH_FAR_NS 300
+
+/* A part of the process starts. */
+struct bench_share {
+	uint32_t starts;
+	double ratio;
+};
+
 /*
  * One line. Values are in the unit's base: ns, messages/s, bytes/s. A figure without a reference
  * (reference_name NULL) has its goal, if any, on the value itself, and its spread too.
@@ -26,6 +36,10 @@ struct bench_row {
 	double ratio;
 	double low; /* spread: the quartiles over the process starts */
 	double high;
+	/* The ratio over the starts with near cores, and over those with far ones (0: the group
+	 * does not tell). See BENCH_FAR_NS. */
+	struct bench_share near;
+	struct bench_share far;
 	const char *error; /* NULL, or why there is nothing */
 };
 

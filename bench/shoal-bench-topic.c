@@ -5,6 +5,7 @@
  */
 #include "alone.h"
 #include "figures.h"
+#include "programs.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -109,8 +110,19 @@ static void add_row(struct run *run, const struct bench_row *row)
 struct sample {
 	double value;
 	double reference;
-	double ratio; /* of neighbours in time: a core that slowed down slowed down both */
+	double ratio;   /* of neighbours in time: a core that slowed down slowed down both */
+	double line_ns; /* 0: nobody measured it */
 };
+
+/* How far apart the cores were, where the group has a line among its contenders. */
+static double line_of(struct bench_control *control, const struct bench_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		if (group->contender[i].program == &ref_line)
+			return bench_median(control->value[i], control->repeats);
+	}
+	return 0.0;
+}
 
 static struct sample sample_of(const struct bench_control *control,
 			       const struct bench_figure *figure)
@@ -125,8 +137,23 @@ static struct sample sample_of(const struct bench_control *control,
 		theirs[i] = control->value[figure->reference][i];
 		ratios[i] = mine[i] / theirs[i];
 	}
-	return (struct sample){bench_median(mine, count), bench_median(theirs, count),
-			       bench_median(ratios, count)};
+	return (struct sample){.value = bench_median(mine, count),
+			       .reference = bench_median(theirs, count),
+			       .ratio = bench_median(ratios, count)};
+}
+
+static struct bench_share share_of(const struct run *run, const struct sample *samples, bool far)
+{
+	double ratios[STARTS_MAX];
+	struct bench_share share = {0};
+
+	for (uint32_t i = 0; i < run->starts; i++) {
+		if (samples[i].line_ns > 0.0 && (samples[i].line_ns > BENCH_FAR_NS) == far)
+			ratios[share.starts++] = samples[i].ratio;
+	}
+	if (share.starts > 0)
+		share.ratio = bench_median(ratios, share.starts);
+	return share;
 }
 
 static void add_figure(struct run *run, const struct bench_figure *figure,
@@ -160,6 +187,8 @@ static void add_figure(struct run *run, const struct bench_figure *figure,
 		row.ratio = bench_median(ratios, run->starts);
 		row.low = ratios[run->starts / 4];
 		row.high = ratios[run->starts - 1 - run->starts / 4];
+		row.near = share_of(run, samples, false);
+		row.far = share_of(run, samples, true);
 	}
 	add_row(run, &row);
 }
@@ -181,6 +210,10 @@ static void run_group(struct run *run, uint32_t index)
 			if (strcmp(bench_figures[i].group, group->name) == 0)
 				samples[i][start] = sample_of(control, &bench_figures[i]);
 		}
+		/* Last: it sorts. */
+		double line_ns = line_of(control, group);
+		for (uint32_t i = 0; i < bench_figure_count; i++)
+			samples[i][start].line_ns = line_ns;
 	}
 	if (stopped)
 		return;

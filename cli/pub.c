@@ -342,15 +342,21 @@ static uint64_t count_unsent(struct sender *sender)
 	return unsent;
 }
 
-/* After a signal: was there something to send? Then it says so, and what is lost by it. */
+/* After a signal: was there something to send? Then it says so, and what is lost by it. Behind
+ * the last message of --count the input is not ours. */
 static bool say_unsent(struct sender *sender)
 {
 	struct pollfd input = {.fd = sender->in.fd, .events = POLLIN};
+	uint64_t left = opt.count - sender->sent;
 	uint64_t unsent = count_unsent(sender);
 	struct frame_part part;
-	bool cut = frame_unfinished(&sender->in, &part);
+	bool cut = frame_unfinished(&sender->in, &part) && unsent < left;
 	char whole[48] = "", piece[96] = "";
 
+	if (unsent > left)
+		unsent = left;
+	if (left == 0)
+		return false;
 	if (!unsent && !cut &&
 	    (sender->in.at_end || poll(&input, 1, 0) <= 0 || !(input.revents & POLLIN)))
 		return false;
@@ -366,10 +372,10 @@ static bool say_unsent(struct sender *sender)
 }
 
 /* True: a signal ended us while the input had nothing for us, and all that was sent will be read.
- * Behind the last message of --count the input is not ours. */
+ */
 static bool stopped_in_peace(struct sender *sender)
 {
-	if (sender->sent < opt.count && say_unsent(sender))
+	if (say_unsent(sender))
 		return false;
 	if (sender->sent && !opt.no_wait && !sender->kept && never_subscribed(sender)) {
 		say("stopped: nobody has subscribed, and so nobody has read the %llu messages",

@@ -23,12 +23,6 @@ sub_lost_or_same() {
 	fi
 }
 
-# The four bytes, little-endian, in front of a message.
-u32() {
-	printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \
-		$(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"
-}
-
 section "lines, empty ones too"
 printf 'one\n\n\ntwo words\n\n' >in
 carry "" ""
@@ -81,29 +75,6 @@ carry "--frame u32" "--frame u32"
 same in arrived
 carry "--frame u32 --rate 1000" "--frame u32"
 same in arrived
-
-section "a frame that is cut off: what was whole arrives, and the exit code says so"
-{
-	u32 3
-	printf abc
-	u32 10
-	printf short
-} >in
-"$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
-sub=$!
-exits 3 "$SHOAL_BIN" pub t --frame u32 <in
-has err "ends within a message"
-ends 0 $sub
-printf 'abc\n' | cmp - arrived || bad "the frame before"
-{
-	u32 200000
-	printf short
-} >in
-exits 3 "$SHOAL_BIN" pub t --frame u32 <in
-has err "ends within a message"
-printf 'ab' >in
-exits 3 "$SHOAL_BIN" pub t --frame u32 <in
-has err "ends within a message"
 
 section "a line of 3 MB, between others"
 {

@@ -89,6 +89,11 @@ is_stopped() {
 	[ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = T ]
 }
 
+# It waits for something, in the kernel.
+is_asleep() {
+	[ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = S ]
+}
+
 # dies PID: kill -9, and until it is gone.
 dies() {
 	kill -KILL "$1"
@@ -107,6 +112,12 @@ has_seats() {
 
 size_is() {
 	[ "$(stat -c %s "$1")" -eq "$2" ]
+}
+
+# The four bytes, little-endian, in front of a message.
+u32() {
+	printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \
+		$(($1 >> 16 & 255)) $(($1 >> 24 & 255)))"
 }
 
 # nothing_left [AFTER-WHAT]

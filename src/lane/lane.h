@@ -235,6 +235,8 @@ __attribute__((always_inline)) static inline void lane_copy_small(uint8_t *to, c
 	COPY_PART(32)
 	COPY_PART(16)
 	COPY_PART(8)
+	if (likely(!(bytes & 7)))
+		return;
 	COPY_PART(4)
 	COPY_PART(2)
 	COPY_PART(1)

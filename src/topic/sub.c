@@ -400,14 +400,20 @@ static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_me
 	return false;
 }
 
-static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,
-			     uint64_t lost, struct shoal_view *view)
+static inline void set_view(struct shoal_view *view, const void *data, uint64_t bytes,
+			    uint64_t sequence, uint64_t lost, uint32_t lane)
 {
 	view->data = data;
 	view->bytes = bytes;
-	view->sequence = sub->reader.position;
+	view->sequence = sequence;
 	view->lost = lost;
-	view->lane = sub->reader.number, view->reserved = 0;
+	view->lane = lane, view->reserved = 0;
+}
+
+static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,
+			     uint64_t lost, struct shoal_view *view)
+{
+	set_view(view, data, bytes, sub->reader.position, lost, sub->reader.number);
 }
 
 /* ---- the calls --------------------------------------------------------------------------- */
@@ -562,8 +568,7 @@ static void append_quick(struct shoal_sub *sub, struct batch *given)
 		uint64_t bytes = lane_word_length(word, position);
 		if (unlikely(bytes > most || !has_room(&batch, bytes)))
 			break;
-		*batch.view = (struct shoal_view){
-		    .data = batch.to, .bytes = bytes, .sequence = position, .lane = number};
+		set_view(batch.view, batch.to, bytes, position, 0, number);
 		lane_copy_small(batch.to, (const uint8_t *)slot->data, bytes);
 		take_room(&batch, bytes);
 	}

@@ -26,7 +26,7 @@ cut() {
 	exec 3>pipe
 	cat in >&3
 	wait_for is_asleep $pub
-	kill -$1 $pub
+	kill "-$1" $pub
 	ends 3 $pub
 	exec 3>&-
 	has pub.err "$3"

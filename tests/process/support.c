@@ -4,6 +4,7 @@
 #include "leak_check.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -130,16 +131,21 @@ pid_t spawn(void (*body)(void *context), void *context)
 	_exit(0);
 }
 
-/* Whole runs end here, so it may take longer than their own waits. Asleep: no load for them. */
-static int reap(pid_t pid)
+/* Whole runs end here, so it may take longer than their own waits. */
+#define REAP_BOUND (120 * SECONDS)
+
+/* Asleep: no load for those who run. */
+static int reap(pid_t pid, int64_t bound_ns)
 {
 	int status = 0;
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	CHECKF(fd >= 0, "%s", strerror(errno));
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-	if (poll(&poll_fd, 1, 120000) != 1) {
+	int64_t bound_ms = bound_ns / 1000000;
+	if (poll(&poll_fd, 1, bound_ms < INT_MAX ? (int)bound_ms : INT_MAX) != 1) {
 		kill(pid, SIGKILL);
-		check_failed(__FILE__, __LINE__, "it ends", "process %d hangs", (int)pid);
+		check_failed(__FILE__, __LINE__, "it ends", "process %d hangs: not within %lld s",
+			     (int)pid, (long long)(bound_ns / SECONDS));
 	}
 	close(fd);
 	CHECKF(waitpid(pid, &status, 0) == pid, "%s", strerror(errno));
@@ -148,7 +154,12 @@ static int reap(pid_t pid)
 
 void reap_ok(pid_t pid)
 {
-	int status = reap(pid);
+	reap_ok_within(pid, REAP_BOUND);
+}
+
+void reap_ok_within(pid_t pid, int64_t bound_ns)
+{
+	int status = reap(pid, bound_ns);
 	CHECKF(WIFEXITED(status) && WEXITSTATUS(status) == 0, "process %d: status 0x%x", (int)pid,
 	       (unsigned)status);
 }
@@ -156,7 +167,7 @@ void reap_ok(pid_t pid)
 void reap_killed(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	int status = reap(pid);
+	int status = reap(pid, REAP_BOUND);
 	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "process %d had ended before: status 0x%x", (int)pid, (unsigned)status);
 }

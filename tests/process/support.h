@@ -90,6 +90,8 @@ void shared_free(void *memory, size_t bytes);
 pid_t spawn(void (*body)(void *context), void *context);
 /* Waits for it, bounded. `reap_ok` wants exit code 0; `reap_killed` kills it first. */
 void reap_ok(pid_t pid);
+/* The same with a bound of its own, for what is known to take long. */
+void reap_ok_within(pid_t pid, int64_t bound_ns);
 void reap_killed(pid_t pid);
 /* Stops it and waits until the kernel says so; `resume` is the way back. */
 void stop_process(pid_t pid);

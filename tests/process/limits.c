@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many, how large, how small, and how little memory until it is used. */
+/* How many, how small, and how little memory until it is used. How large: large.c. */
 #include "support.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define NAME "limits"
 
@@ -154,88 +153,6 @@ static void the_default_topic_takes_little_until_it_is_used(void)
 	shoal_sub_close(sub);
 }
 
-/* ---- how large --------------------------------------------------------------------------- */
-
-#define GIB ((size_t)1 << 30)
-
-static bool has_room(void)
-{
-	char line[256];
-	uint64_t available_kib = 0;
-	struct statvfs fs;
-	FILE *file = fopen("/proc/meminfo", "re");
-	CHECK(file);
-	while (fgets(line, sizeof(line), file))
-		if (line_number(line, "MemAvailable:", &available_kib))
-			break;
-	fclose(file);
-	CHECK(statvfs(objects_directory(), &fs) == 0);
-	return available_kib >> 20 >= 3 && (uint64_t)fs.f_bavail * fs.f_bsize > GIB + (GIB >> 1);
-}
-
-/* One word a page, and the ends. */
-static uint64_t pattern(size_t at, uint64_t sequence)
-{
-	return mix(at ^ sequence << 40);
-}
-
-static void large_message(shoal_pub *pub, shoal_sub *sub, size_t bytes)
-{
-	struct shoal_loan loan;
-	struct shoal_view view;
-	CHECK_R(0, shoal_pub_claim(pub, bytes, BOUND, &loan));
-	uint64_t sequence = loan.sequence;
-	CHECK((uintptr_t)loan.data % 64 == 0 && loan.bytes == bytes);
-	for (size_t at = 0; at + 8 <= bytes; at += 4096)
-		*(uint64_t *)(void *)((char *)loan.data + at) = pattern(at, sequence);
-	((char *)loan.data)[bytes - 1] = 'z';
-	CHECK_R(0, shoal_pub_commit(pub, &loan));
-	CHECK_R(0, shoal_sub_borrow(sub, BOUND, &view));
-	CHECK(view.bytes == bytes && view.sequence == sequence);
-	for (size_t at = 0; at + 8 <= bytes; at += 4096)
-		CHECK(*(const uint64_t *)(const void *)((const char *)view.data + at) ==
-		      pattern(at, sequence));
-	CHECK(((const char *)view.data)[bytes - 1] == 'z');
-	CHECK_R(0, shoal_sub_release(sub, &view));
-}
-
-static void large_messages(size_t largest)
-{
-	struct shoal_topic_options o = options();
-	struct shoal_loan loan;
-	shoal_pub *pub;
-	shoal_sub *sub;
-	o.message_bytes = largest;
-	o.payload_bytes = largest;
-	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o));
-	CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
-	CHECK_R(-EMSGSIZE, shoal_pub_claim(pub, largest + 1, 0, &loan));
-	CHECK_R(-EMSGSIZE, shoal_pub_claim(pub, SIZE_MAX, 0, &loan));
-	large_message(pub, sub, largest);
-	large_message(pub, sub, largest); /* all of the area again */
-	large_message(pub, sub, largest - 1);
-	large_message(pub, sub, largest / 2 + 1);
-	large_message(pub, sub, largest / 3);
-	shoal_sub_close(sub);
-	shoal_pub_close(pub);
-}
-
-static void a_message_as_large_as_the_payload_area(void)
-{
-	large_messages(4096);
-	large_messages(1u << 20);
-	large_messages(64u << 20);
-}
-
-static void a_message_of_one_gib(void)
-{
-	if (SANITIZED || !has_room()) {
-		printf("  no room for it here: left out\n");
-		return;
-	}
-	large_messages(GIB);
-}
-
 /* ---- how small --------------------------------------------------------------------------- */
 
 static void empty_messages(unsigned flags)
@@ -295,8 +212,6 @@ int main(int argc, char **argv)
 	    CASE(as_many_subscribers_and_publishers_as_it_was_made_for),
 	    CASE(the_dead_take_no_places),
 	    CASE(the_default_topic_takes_little_until_it_is_used),
-	    CASE(a_message_as_large_as_the_payload_area),
-	    CASE(a_message_of_one_gib),
 	    CASE(messages_of_no_bytes_are_messages),
 	};
 	struct rlimit files;

@@ -35,6 +35,17 @@ void check_result(const char *file, int line, const char *what, int64_t expected
 			     shoal_error_detail());
 }
 
+void skip(const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	printf("skipped: ");
+	vprintf(format, list);
+	printf("\n");
+	va_end(list);
+	exit(77);
+}
+
 int64_t now_ns(void)
 {
 	struct timespec ts;

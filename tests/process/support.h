@@ -55,6 +55,10 @@ __attribute__((noreturn, format(printf, 4, 5))) void check_failed(const char *fi
 #define CHECK_R(expected, call) check_result(__FILE__, __LINE__, #call, (expected), (call))
 void check_result(const char *file, int line, const char *what, int64_t expected, int64_t got);
 
+/* Ends the program as skipped, with the reason: what was not tested must not look as if it was. For
+ * tests that have an entry of ctest to themselves. */
+__attribute__((noreturn, format(printf, 1, 2))) void skip(const char *format, ...);
+
 /* Waits until the condition holds; a bound that passes is a failure. */
 #define WAIT_FOR(condition)                                                                        \
 	do {                                                                                       \

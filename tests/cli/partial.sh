@@ -94,8 +94,9 @@ echo 0 >&3
 wait_for size_is arrived 2
 kill -STOP $sub
 wait_for is_stopped $sub
-# In one write, so that it is read with the lines before it.
-printf '%s\nhalf' "$(seq 100)" >&3
+# cat writes it at once, so that the half line is read with the lines before it; printf would not.
+printf '%s\nhalf' "$(seq 100)" >in
+cat in >&3
 wait_for grep -q "waiting for subscriber" pub.err
 kill -INT $pub
 ends 3 $pub

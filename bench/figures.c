@@ -13,7 +13,13 @@
 #define NAP  .pub_spin_ns = SHOAL_SPIN_NEVER, .sub_spin_ns = SHOAL_SPIN_NEVER
 
 /* Beside a stream: how far apart the two cores are just now. */
-#define LINE {&ref_line, {.count = 4000}}
+#define LINE                                                                                       \
+	{                                                                                          \
+		&ref_line,                                                                         \
+		{                                                                                  \
+			.count = 4000                                                              \
+		}                                                                                  \
+	}
 
 /* Small streams: the same contenders for both sizes. */
 #define STREAMS(size)                                                                              \
@@ -42,9 +48,7 @@
 const struct bench_group bench_groups[] = {
     {"ring",
      3,
-     {{&ref_memset, {.bytes = 64, .count = 1}},
-      {&ref_ring, {.bytes = 64, .count = 800000}},
-      LINE}},
+     {{&ref_memset, {.bytes = 64, .count = 1}}, {&ref_ring, {.bytes = 64, .count = 800000}}, LINE}},
     {"trip-48",
      2,
      {{&ref_line, {.count = 40000}}, {&topic_trip, {.bytes = 48, .count = 40000, SPIN}}}},

@@ -289,6 +289,56 @@ static void test_without_unnamed_files(void **state)
 	assert_false(rig_exists(name));
 }
 
+static void hidden_path(const char *digits, char ret_path[SEGMENT_PATH_BYTES])
+{
+	snprintf(ret_path, SEGMENT_PATH_BYTES, "%s/.shoal-new-%s", getenv("SHOAL_DIR"), digits);
+}
+
+/* Its maker was killed; the other one's is at work, and has the lock. */
+static void test_what_a_killed_maker_left_goes_with_the_next_one(void **state)
+{
+	(void)state;
+	struct object object;
+	char left[SEGMENT_PATH_BYTES], made[SEGMENT_PATH_BYTES];
+	use("next");
+	hidden_path("0123456789abcdef", left);
+	hidden_path("fedcba9876543210", made);
+	assert_int_equal(os->close(os->create_named(left)), 0);
+	int maker = os->create_named(made);
+	assert_int_equal(os->lock(maker, SEGMENT_NAME_LOCK), 0);
+	rig_calls.create_unnamed = no_unnamed;
+	assert_int_equal(rig_open(&object, name, SHOAL_CREATE), 1);
+	assert_int_equal(access(left, F_OK), -1);
+	assert_int_equal(access(made, F_OK), 0);
+	object_close(&object);
+	unlink(made);
+	os->close(maker);
+}
+
+static int swept; /* how often a sweeper was faster than the maker's lock */
+
+static int create_and_sweep(const char *file)
+{
+	int fd = os_linux.create_named(file);
+	if (swept++ < 2)
+		unlink(file);
+	return fd;
+}
+
+static void test_a_maker_whose_file_was_swept_makes_another(void **state)
+{
+	(void)state;
+	struct object object, second;
+	use("swept");
+	rig_calls.create_unnamed = no_unnamed;
+	rig_calls.create_named = create_and_sweep;
+	assert_int_equal(rig_open(&object, name, SHOAL_CREATE), 1);
+	assert_int_equal(swept, 3);
+	assert_int_equal(rig_open(&second, name, 0), 0);
+	object_close(&second);
+	object_close(&object);
+}
+
 static int no_room(int fd, uint64_t offset, uint64_t bytes)
 {
 	(void)fd;
@@ -370,6 +420,8 @@ int main(void)
 	    RIG_TEST(test_a_damaged_file_of_another_boot_is_refused),
 	    RIG_TEST(test_a_torn_place_is_written_again),
 	    RIG_TEST(test_without_unnamed_files),
+	    RIG_TEST(test_what_a_killed_maker_left_goes_with_the_next_one),
+	    RIG_TEST(test_a_maker_whose_file_was_swept_makes_another),
 	    RIG_TEST(test_a_full_file_system_leaves_nothing),
 	    RIG_TEST(test_a_network_file_system_is_refused),
 	    RIG_TEST(test_a_lock_that_goes_with_its_descriptor_is_kept_by_one),

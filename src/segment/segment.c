@@ -3,6 +3,7 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
+#include "segment/hidden.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -255,30 +256,13 @@ static void split_directory(const char *path, char directory[SEGMENT_PATH_BYTES]
 		snprintf(directory, SEGMENT_PATH_BYTES, "%.*s", (int)(slash - path), path);
 }
 
-/* A file system without O_TMPFILE: a hidden name, which `segment_publish` links and removes. */
-static int create_hidden(struct segment *segment, const char *directory)
-{
-	uint64_t number;
-	int r = os->random(&number, sizeof(number));
-	if (r < 0)
-		return r;
-	int n = snprintf(segment->hidden, sizeof(segment->hidden), "%s/.shoal-new-%016llx",
-			 directory, (unsigned long long)number);
-	if (n < 0 || (size_t)n >= sizeof(segment->hidden))
-		return -ENAMETOOLONG;
-	r = os->create_named(segment->hidden);
-	if (r < 0)
-		segment->hidden[0] = '\0';
-	return r;
-}
-
 static int create_file(struct segment *segment)
 {
 	char directory[SEGMENT_PATH_BYTES];
 	split_directory(segment->name.path, directory);
 	int fd = os->create_unnamed(directory);
 	if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL)
-		fd = create_hidden(segment, directory);
+		fd = hidden_create(directory, segment->hidden);
 	if (fd == -ENOENT)
 		return error_fail(ENOENT, "the directory of '%s' does not exist: %s",
 				  segment->name.text, directory);
@@ -388,18 +372,11 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 	return r;
 }
 
-static void drop_hidden(struct segment *segment)
-{
-	if (segment->hidden[0])
-		os->unlink(segment->hidden);
-	segment->hidden[0] = '\0';
-}
-
 int segment_publish(struct segment *segment)
 {
 	int r = segment->hidden[0] ? os->link(segment->hidden, segment->name.path)
 				   : os->link_fd(segment->fd, segment->name.path);
-	drop_hidden(segment);
+	hidden_drop(segment->hidden, segment->fd);
 	if (r < 0 && r != -EEXIST)
 		return error_fail(-r, "can't give '%s' its name: %s", segment->name.text,
 				  strerror(-r));
@@ -411,7 +388,7 @@ void segment_close(struct segment *segment)
 	if (segment->region.base)
 		os->unmap(segment->region.base, segment->region.bytes);
 	segment->region.base = NULL;
-	drop_hidden(segment);
+	hidden_drop(segment->hidden, segment->fd);
 	struct os_file file;
 	if (segment->fd >= 0 && os->stat_fd(segment->fd, &file) == 0 &&
 	    file.device == segment->device && file.inode == segment->inode)

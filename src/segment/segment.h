@@ -32,11 +32,12 @@ struct segment {
 	struct region region;
 	struct segment_fixed fixed; /* checked copy */
 	struct segment_name name;
-	int fd; /* never holds a lock: probes go through it. The user may close it behind us */
+	int fd; /* holds no lock once published: probes go through it. The user may close it behind
+		   us */
 	uint64_t device;
 	uint64_t inode;
 	bool other_boot;                 /* the place names an earlier boot: adopt before use */
-	char hidden[SEGMENT_PATH_BYTES]; /* name while being made, where O_TMPFILE is missing */
+	char hidden[SEGMENT_PATH_BYTES]; /* see segment/hidden.h */
 };
 
 struct segment_spec {

@@ -14,14 +14,15 @@ x() {
 	head -c "$1" /dev/zero | tr '\0' x
 }
 
-# cut SIGNAL OPTIONS TEXT: ./in comes through a pipe that stays open. More than a pipe holds, so
-# that who is asleep after it was written is so because it has read it all.
+# cut SIGNAL OPTIONS TEXT BYTES: ./in comes through a pipe that stays open. More than a pipe holds,
+# so that who is asleep after it was written is so because it has read it all. So many bytes arrive:
+# with a subscriber that is there from the beginning.
 cut() {
 	local pub sub
 	"$SHOAL_BIN" sub t --follow --frame u32 >arrived 2>sub.err 3>&- &
 	sub=$!
 	# shellcheck disable=SC2086 # a list of words
-	fresh $2 <pipe 2>pub.err 3>&- &
+	fresh -w 1 $2 <pipe 2>pub.err 3>&- &
 	pub=$!
 	exec 3>pipe
 	cat in >&3
@@ -31,6 +32,7 @@ cut() {
 	exec 3>&-
 	has pub.err "$3"
 	equal "$(grep -c "stopped after" pub.err)" 1 "one line about it"
+	wait_for size_is arrived "$4" || bad "arrived: $(stat -c %s arrived)"
 	wait_for has_seats t publisher alive 0
 	kill -TERM $sub
 	ends 0 $sub
@@ -40,18 +42,16 @@ for signal in INT TERM; do
 	section "SIG$signal within a piece, and no whole one before it"
 	x 200000 >in
 	cut $signal "--frame none --size 1M" \
-		"stopped after 0 messages: there was more to send; read and not published: a part of a message, 200000 of its 1048576 bytes"
-	size_is arrived 0 || bad "a part was sent"
+		"stopped after 0 messages: there was more to send; read and not published: a part of a message, 200000 of its 1048576 bytes" 0
 
 	section "SIG$signal within the second piece"
 	x 300000 >in
-	cut $signal "--frame none --size 200000" "a part of a message, 100000 of its 200000 bytes"
-	size_is arrived 200004 || bad "one message: $(stat -c %s arrived)"
+	cut $signal "--frame none --size 200000" "a part of a message, 100000 of its 200000 bytes" \
+		200004
 
 	section "SIG$signal within a piece small enough to be collected"
 	x 100500 >in
-	cut $signal "--frame none --size 1000" "a part of a message, 500 of its 1000 bytes"
-	size_is arrived 100400 || bad "100 messages: $(stat -c %s arrived)"
+	cut $signal "--frame none --size 1000" "a part of a message, 500 of its 1000 bytes" 100400
 
 	section "SIG$signal within a frame, large and small, and within a length"
 	{
@@ -60,28 +60,26 @@ for signal in INT TERM; do
 		u32 1000000
 		x 200000
 	} >in
-	cut $signal "--frame u32" "stopped after 1 messages"
+	cut $signal "--frame u32" "stopped after 1 messages" 7
 	has pub.err "a part of a message, 200000 of its 1000000 bytes"
-	size_is arrived 7 || bad "the frame before: $(stat -c %s arrived)"
 	{
 		u32 100000
 		x 70000
 	} >in
-	cut $signal "--frame u32" "a part of a message, 70000 of its 100000 bytes"
+	cut $signal "--frame u32" "a part of a message, 70000 of its 100000 bytes" 0
 	{
 		u32 100000
 		x 100000
 		printf ab
 	} >in
-	cut $signal "--frame u32" "a part of a message, 2 of the 4 bytes of its length"
+	cut $signal "--frame u32" "a part of a message, 2 of the 4 bytes of its length" 100004
 
 	section "SIG$signal within a line"
 	{
 		x 100000
 		printf '\nhalf'
 	} >in
-	cut $signal "" "a part of a message, 4 bytes so far"
-	size_is arrived 100004 || bad "one line: $(stat -c %s arrived)"
+	cut $signal "" "a part of a message, 4 bytes so far" 100004
 done
 
 section "a signal while messages that were read wait for room"
@@ -124,7 +122,7 @@ ends_early() {
 	"$SHOAL_BIN" sub t --frame u32 >arrived 2>sub.err 3>&- &
 	sub=$!
 	wait_for grep -q "waiting for the topic" sub.err
-	exits 3 "$SHOAL_BIN" pub t --frame u32 <in
+	exits 3 "$SHOAL_BIN" pub t -w 1 --frame u32 <in
 	has err "standard input ends within a message: $1 came, and it was not published"
 	ends 0 $sub
 }
@@ -162,7 +160,7 @@ section "the last piece is shorter: at the end of input that is no part"
 x 1500000 >in
 "$SHOAL_BIN" sub t --frame u32 >arrived 2>sub.err 3>&- &
 sub=$!
-exits 0 "$SHOAL_BIN" pub t --frame none --size 1000000 <in
+exits 0 "$SHOAL_BIN" pub t -w 1 --frame none --size 1000000 <in
 has_not err "not published"
 ends 0 $sub
 size_is arrived 1500008 || bad "two messages: $(stat -c %s arrived)"

@@ -20,7 +20,7 @@ if(SHOAL_WERROR)
 	add_compile_options(-Werror)
 endif()
 # -z now: no lazy binding, so that a call never runs the dynamic linker half-way through an
-# operation (tests/crash steps through every instruction, and latency is not spent at first use).
+# operation (torture/step goes through every instruction, and latency is not spent at first use).
 add_link_options(LINKER:-z,relro LINKER:-z,now)
 
 if(SHOAL_SANITIZE)

@@ -9,7 +9,7 @@ stamps=$SHOAL_BUILD/tidy
 mkdir -p "$stamps"
 # The newest of what every file depends on.
 newest=$(cd "$SHOAL_SRC" &&
-	ls -t .clang-tidy tests/lint/tidy.sh $(find include src cli bench examples tests -name '*.h') |
+	ls -t .clang-tidy tests/lint/tidy.sh $(find include src cli bench examples torture tests -name '*.h') |
 	head -1)
 
 todo=

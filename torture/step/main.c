@@ -3,7 +3,7 @@
  * GROUP [TEXT]: steps the operations of that group (whose names have TEXT in them).
  * real [TEXT]: kills for real. arrive [TEXT]: lets others come at each instruction.
  */
-#include "crash.h"
+#include "step.h"
 
 #include <sched.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening: coming to a topic that is there, taking over from the dead, making one. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

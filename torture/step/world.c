@@ -5,7 +5,7 @@
  * follows the rules that seat/seat.h relies on: a description keeps its locks until it is closed
  * and unmapped.
  */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

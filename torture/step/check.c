@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must hold in every state if the victim died there, for those who were there before. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <spawn.h>

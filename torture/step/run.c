@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One operation: the world around it, its victim, all its steps, what came out. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A survivor repairs the dead, and is killed in the middle of it; the next one repairs both. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 

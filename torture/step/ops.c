@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the tables of operations have in common: messages that can be recognised, and handles. */
-#include "crash.h"
+#include "step.h"
 
 #include "base/checksum.h"
 

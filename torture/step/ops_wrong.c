@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations with the mistakes that the harness is there to find. It must find each. */
-#include "crash.h"
+#include "step.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * with the real kernel. What the newcomer must find is what joiner.c asks of the copies too: so
  * this proves the emulation as well.
  */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <stdlib.h>

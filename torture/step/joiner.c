@@ -3,7 +3,7 @@
  * Newcomers after a death, through the public functions. On a copy, with the kernel of world.c,
  * or on the object itself, after a real kill: what they must find is the same.
  */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

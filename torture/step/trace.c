@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ptrace: starts the victim, steps it, runs it to a place, kills it. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <signal.h>

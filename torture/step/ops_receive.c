@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receiving, borrowing and releasing, lossless and lossy. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * is faster than a lossy reader or busy while a subscriber joins, a joiner that meets the last
  * leaver. Then the victim goes on. Once for each instruction (or place) of the operation.
  */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

@@ -11,7 +11,7 @@
  *   joiner.c    newcomers come through the public functions, and the last one to go leaves nothing
  *   world.c     the kernel for them: an os table whose only file is the copy, whose locks are held
  *               by bystanders alone
- *   step.c      ptrace
+ *   trace.c     ptrace
  *   run.c       one operation: world, victim, steps, report
  *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
@@ -20,8 +20,8 @@
  * The victim is a fork of this program, so text, stack and libraries lie at the same addresses in
  * both. Both are pinned to one core: then a step costs some 5 to 20 microseconds.
  */
-#ifndef CRASH_H
-#define CRASH_H
+#ifndef STEP_H
+#define STEP_H
 
 #include "topic/handle.h"
 
@@ -168,7 +168,7 @@ struct handle *handle_of(void *handle);
 struct object *object_of(void *handle);
 uint32_t entry_of(const shoal_sub *sub);
 
-/* ---- step.c ------------------------------------------------------------------------------ */
+/* ---- trace.c ----------------------------------------------------------------------------- */
 
 /* Where a state was reached: the address of the next instruction, and how often that was passed
  * before. */

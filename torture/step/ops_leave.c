@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Closing and removing. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publishing, claiming, committing. */
-#include "crash.h"
+#include "step.h"
 
 #include <errno.h>
 #include <string.h>

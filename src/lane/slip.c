@@ -6,12 +6,15 @@ static bool is_ahead_by(const struct lane_reader *reader, uint64_t messages)
 	return lane_is_there(&reader->map, reader->position + messages);
 }
 
-/* False: the writer has stopped. */
+/* False: the writer has stopped, or is in no hurry. */
 static bool let_writer_go_ahead(const struct lane_reader *reader)
 {
+	const int64_t limit = os->now_ns() + SLIP_NS;
 	uint64_t ahead = 0;
 	for (int looks = 0; ahead < SLIP_FAR; looks++) {
 		if (is_ahead_by(reader, ahead + SLIP_STEP)) {
+			if (os->now_ns() > limit)
+				return false;
 			ahead += SLIP_STEP;
 			looks = 0;
 		} else if (looks == SLIP_LOOKS) {

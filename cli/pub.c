@@ -342,11 +342,21 @@ static uint64_t count_unsent(struct sender *sender)
 	return unsent;
 }
 
+/* Is there something to read at once? poll says so of every file, at its end too. */
+static bool has_more(int fd)
+{
+	struct pollfd input = {.fd = fd, .events = POLLIN};
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return lseek(fd, 0, SEEK_CUR) < st.st_size;
+	return poll(&input, 1, 0) > 0 && input.revents & POLLIN;
+}
+
 /* After a signal: was there something to send? Then it says so, and what is lost by it. Behind
  * the last message of --count the input is not ours. */
 static bool say_unsent(struct sender *sender)
 {
-	struct pollfd input = {.fd = sender->in.fd, .events = POLLIN};
 	uint64_t left = opt.count - sender->sent;
 	uint64_t unsent = count_unsent(sender);
 	struct frame_part part;
@@ -357,8 +367,7 @@ static bool say_unsent(struct sender *sender)
 		unsent = left;
 	if (left == 0)
 		return false;
-	if (!unsent && !cut &&
-	    (sender->in.at_end || poll(&input, 1, 0) <= 0 || !(input.revents & POLLIN)))
+	if (!unsent && !cut && (sender->in.at_end || !has_more(sender->in.fd)))
 		return false;
 	if (unsent)
 		snprintf(whole, sizeof whole, "%llu message%s%s", (unsigned long long)unsent,

@@ -242,6 +242,8 @@ static int pass_messages(struct receiver *receiver)
 			r = skip_damaged(receiver);
 		else if (r == -EINTR && !stopped())
 			r = 0;
+		if (r >= 0 && stopped()) /* a call that need not wait is not interrupted */
+			r = -EINTR;
 		if (r < 0)
 			return (int)r;
 	}

@@ -360,6 +360,86 @@ static void test_a_lossy_subscriber_counts(void **state)
 	pair->sub = lossy;
 }
 
+/* It jumps over what was overwritten, finds nothing there, and comes back. */
+static void test_a_lossy_subscriber_that_jumped_still_copies(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view view;
+	struct shoal_loan loan;
+	shoal_sub *lossy;
+	static const char large[3000];
+	shoal_sub_close(pair->sub);
+	assert_int_equal(shoal_sub_open(&lossy, "t", SHOAL_LOSSY, &small), 0);
+	pair->sub = lossy;
+	assert_int_equal(shoal_pub_publish(pair->pub, large, sizeof(large), 0), 0);
+	assert_int_equal(shoal_pub_claim(pair->pub, sizeof(large), 0, &loan), 0);
+	assert_int_equal(shoal_sub_borrow(lossy, 0, &view), -EAGAIN);
+	assert_int_equal(shoal_pub_abort(pair->pub, &loan), 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "first", 6, 0), 0);
+	assert_int_equal(shoal_sub_borrow(lossy, 0, &view), 0);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, "other", 6, 0), 0);
+	assert_string_equal(view.data, "first");
+	assert_int_equal(view.sequence, 1);
+	assert_int_equal(view.lost, 1);
+	assert_int_equal(shoal_sub_release(lossy, &view), 0);
+	assert_int_equal(shoal_sub_lost(lossy), 1);
+}
+
+/* Each batch ends with a message that does not fit any more, and the next begins with it. */
+static void test_an_interrupt_comes_through_when_buffers_are_full(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view views[4];
+	char buffer[48];
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, "0123456789abcdef0123456789", 27, 0),
+				 0);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 48, 0), 1);
+	shoal_sub_interrupt(pair->sub);
+	assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 48, 0), -EINTR);
+	for (uint64_t i = 1; i < 5; i++) {
+		assert_int_equal(shoal_sub_receivev(pair->sub, views, 4, buffer, 48, 0), 1);
+		assert_int_equal(views[0].sequence, i);
+	}
+}
+
+/* As many messages are there as are asked for, whatever that has to do with the length of a turn.
+ */
+static void test_an_interrupt_comes_through_when_there_is_always_more(void **state)
+{
+	struct pair *pair = *state;
+	struct shoal_view views[8];
+	char buffer[64];
+	for (unsigned count = 1; count <= 8; count++) {
+		int64_t r = count;
+		for (int calls = 0; calls < 200 && r > 0; calls++) {
+			if (calls == 100)
+				shoal_sub_interrupt(pair->sub);
+			for (unsigned i = 0; i < count; i++)
+				shoal_pub_publish(pair->pub, "x", 1, 0);
+			r = shoal_sub_receivev(pair->sub, views, count, buffer, 64, SHOAL_FOREVER);
+		}
+		assert_int_equal(r, -EINTR);
+		while (shoal_sub_receivev(pair->sub, views, 8, buffer, 64, 0) > 0)
+			;
+	}
+}
+
+static void test_an_interrupt_does_not_end_what_need_not_wait(void **state)
+{
+	struct pair *pair = *state;
+	char buffer[8];
+	shoal_pub_interrupt(pair->pub);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, SHOAL_FOREVER), 0);
+		assert_int_equal(shoal_sub_receive(pair->sub, buffer, 8, 0, NULL), 0);
+	}
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, SHOAL_FOREVER), 0);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, SHOAL_FOREVER), -EINTR);
+}
+
 /* The first slot of the first lane, as a peer with write permission sees it. */
 static struct lane_slot *first_slot(struct pair *pair, uint64_t position)
 {
@@ -428,6 +508,10 @@ int main(void)
 	    TEST(test_removed_under_us),
 	    TEST(test_a_child_has_no_part_in_them),
 	    TEST(test_a_lossy_subscriber_counts),
+	    TEST(test_a_lossy_subscriber_that_jumped_still_copies),
+	    TEST(test_an_interrupt_comes_through_when_buffers_are_full),
+	    TEST(test_an_interrupt_comes_through_when_there_is_always_more),
+	    TEST(test_an_interrupt_does_not_end_what_need_not_wait),
 	    TEST(test_a_message_that_is_nonsense_is_said_and_skipped),
 	    TEST(test_null_is_an_argument_like_any_other),
 	};

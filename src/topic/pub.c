@@ -195,13 +195,14 @@ static int look_for_room(void *context)
 {
 	struct room_wait *wait = context;
 	struct shoal_pub *pub = wait->pub;
-	int r = look_first(pub);
-	if (r < 0)
-		return r;
-	if (fits_slot(pub, wait->bytes))
-		return lane_has_room(&pub->writer);
-	r = lane_claim_outside(&pub->writer, wait->bytes, &wait->data);
-	return r == -EAGAIN ? 0 : r == 0 ? 1 : r;
+	int r = 0;
+	if (!fits_slot(pub, wait->bytes))
+		r = lane_claim_outside(&pub->writer, wait->bytes, &wait->data);
+	else if (!lane_has_room(&pub->writer))
+		r = -EAGAIN;
+	if (r == 0)
+		return 1;
+	return r == -EAGAIN ? look_first(pub) : r; /* only a wait is interrupted */
 }
 
 static int fail_size(const struct shoal_pub *pub, uint64_t bytes)

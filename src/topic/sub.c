@@ -154,20 +154,21 @@ void shoal_sub_close(shoal_sub *sub)
 
 /* ---- finding the next message ------------------------------------------------------------ */
 
+static void end_turn(struct shoal_sub *sub)
+{
+	sub->turn_end = sub->reader.position;
+}
+
 static int look_in_lane(struct shoal_sub *sub)
 {
 	if (!sub->lossy)
 		return lane_peek(&sub->reader, &sub->message);
 	uint64_t bytes = 0;
 	int r = lane_copy(&sub->reader, &sub->buffer, &bytes);
+	end_turn(sub); /* it may have jumped, and then found nothing */
 	if (r == 1)
 		sub->message = (struct lane_message){sub->buffer.data, bytes};
 	return r;
-}
-
-static void end_turn(struct shoal_sub *sub)
-{
-	sub->turn_end = sub->reader.position;
 }
 
 /* The current lane's reader lies in the handle itself, one look nearer. */
@@ -337,8 +338,9 @@ SLOW_PATH static int find_message(struct shoal_sub *sub, int64_t timeout_ns)
 {
 	if (!sub || !sub->handle.live || sub->lent)
 		return refuse(sub);
-	if (sub->held)
-		return 0;
+	if (sub->held) /* without a wait, for ever perhaps: batches end with one that does not fit
+			*/
+		return handle_interrupted(&sub->handle);
 	if (sub->failed)
 		return take_failure(sub);
 	return wait_for_message(sub, timeout_ns);
@@ -371,7 +373,20 @@ static bool may_go_on(const struct shoal_sub *sub)
 		   sub->epoch;
 }
 
-/* Looks at its slot for about as long as a round trip takes, in this turn or the next one. */
+/* Has a lane that was not looked at in this turn something to read? */
+static bool others_wait(const struct shoal_sub *sub)
+{
+	for (uint32_t i = 0; i < sub->active; i++)
+		if (i != sub->current &&
+		    lane_is_there(&sub->readers[i].map, sub->readers[i].position))
+			return true;
+	return false;
+}
+
+/*
+ * Looks at its slot for about as long as a round trip takes, in this turn or the next one; not
+ * while others wait, since a turn can last as long as 64 round trips.
+ */
 static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_message *message)
 {
 	if (sub && may_go_on(sub)) {
@@ -393,6 +408,8 @@ static bool quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_me
 		}
 		if (lane_word_is(word, position))
 			return false; /* it is there, and not small */
+		if (sub->active > 1 && others_wait(sub))
+			return false;
 		if (i == QUICK_LOOKS)
 			slip_waited(&sub->slip);
 		cpu_pause(); /* one: without it we take the line away while it is written */
@@ -628,6 +645,8 @@ int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t coun
 			append_quick(sub, &batch);
 		if (batch.view != before)
 			continue; /* the turn may go on behind the slots' end */
+		if (atomic_load_explicit(&sub->handle.interrupted, memory_order_relaxed))
+			break; /* for the next call */
 		r = look_in_lanes(sub);
 		if (r <= 0 || !append_held(sub, &batch))
 			break;

@@ -116,6 +116,16 @@ ends 3 $pub
 has pub.err "nobody has read the 5 messages"
 has_not pub.err "more to send"
 
+section "a file that was sent to its last piece, when there is no room for more"
+x 524288 >in
+fresh --frame none --size 256K --slots 2 <in 2>pub.err 3>&- &
+pub=$!
+wait_for grep -q "waiting for the first subscriber" pub.err
+kill -INT $pub
+ends 3 $pub
+has pub.err "nobody has read the 2 messages"
+has_not pub.err "more to send"
+
 # ends_early TEXT: ./in ends within a frame. What was whole arrives, and the exit code says so.
 ends_early() {
 	local sub

@@ -13,6 +13,11 @@ quiet() {
 	grep -v "^shoal: \(made\|waiting\|no publisher\)" "$1" && bad "not quiet"
 }
 
+# The only subscriber of the topic is well into what the first lane has.
+has_received() {
+	[ "$(shoal stat -n -o role,position "$1" | sed -n 's/^subscriber  *\([0-9]*\).*/\1/p')" -gt 10000 ]
+}
+
 for signal in INT TERM HUP; do
 	section "SIG$signal: sub without a topic"
 	fresh sub t >arrived 2>sub.err 3>&- &
@@ -56,6 +61,19 @@ for signal in INT TERM HUP; do
 	fresh pub t --slots 16 <in 2>pub.err 3>&- &
 	pub=$!
 	wait_for grep -q "waiting for the first subscriber" pub.err
+	kill -$signal $pub
+	ends 3 $pub
+	has pub.err "there was more to send"
+	nothing_left "SIG$signal"
+
+	section "SIG$signal: sub in a stream that never stops, of messages too large for full batches"
+	fresh pub t --frame none --size 1000 </dev/zero 2>pub.err &
+	pub=$!
+	fresh sub t --json >/dev/null 2>sub.err &
+	sub=$!
+	wait_for has_received t
+	kill -$signal $sub
+	ends 0 $sub
 	kill -$signal $pub
 	ends 3 $pub
 	has pub.err "there was more to send"

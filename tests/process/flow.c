@@ -5,6 +5,8 @@
  */
 #include "support.h"
 
+#include "base/bits.h"
+
 #define NAME "flow"
 
 struct flow {
@@ -305,6 +307,63 @@ static void a_stopped_or_dead_lossy_subscriber_holds_up_nobody(void)
 	shared_free(flow, sizeof(*flow));
 }
 
+/* ---- one that is quick to answer, and one that always has something ---------------------- */
+
+struct duet {
+	_Atomic uint64_t read[2]; /* so many of each lane were */
+	_Atomic int stop;
+};
+
+/* Lane 0 gets a message a moment after its last one was read; lane 1 is always full. */
+static void play_both(void *context)
+{
+	struct duet *duet = context;
+	shoal_pub *slow, *full;
+	CHECK_R(0, shoal_pub_open(&slow, NAME, 0, NULL));
+	CHECK_R(0, shoal_pub_open(&full, NAME, 0, NULL));
+	CHECK(shoal_pub_lane(slow) == 0 && shoal_pub_lane(full) == 1);
+	while (!atomic_load(&duet->stop)) {
+		for (int i = 0; i < 64 && shoal_pub_publish(full, "full", 4, 0) == 0; i++)
+			;
+		if (atomic_load(&duet->read[0]) != shoal_pub_sequence(slow))
+			continue;
+		for (int i = 0; i < 20; i++)
+			cpu_pause();
+		CHECK_R(0, shoal_pub_publish(slow, "slow", 4, BOUND));
+	}
+	shoal_pub_close(slow);
+	shoal_pub_close(full);
+}
+
+/* While it waits for the next message of one lane, another lane has some. */
+static void a_lane_that_is_always_about_to_answer_does_not_starve_another(void)
+{
+	struct duet *duet = shared_memory(sizeof(*duet));
+	char buffer[64];
+	struct shoal_view view;
+	shoal_sub *sub;
+	struct shoal_topic_options o = options();
+	o.lanes = 2;
+	o.slots = 1024;
+	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o));
+	pid_t player = spawn(play_both, duet);
+	uint64_t count = rounds("SHOAL_MESSAGES", 20000);
+	int64_t limit = now_ns() + BOUND;
+	while (duet->read[0] < count && now_ns() < limit) {
+		CHECK_R(0, shoal_sub_receive(sub, buffer, sizeof(buffer), BOUND, &view));
+		atomic_fetch_add(&duet->read[view.lane], 1);
+	}
+	atomic_store(&duet->stop, 1);
+	shoal_sub_close(sub);
+	reap_ok(player);
+	printf("  %llu of the slow one, %llu of the full one\n", (unsigned long long)duet->read[0],
+	       (unsigned long long)duet->read[1]);
+	/* A turn of 64 for a message, not a message for a message. */
+	CHECKF(duet->read[1] > 8 * duet->read[0], "%llu and %llu",
+	       (unsigned long long)duet->read[0], (unsigned long long)duet->read[1]);
+	shared_free(duet, sizeof(*duet));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -320,6 +379,8 @@ int main(int argc, char **argv)
 	    {"a_lossy_subscriber_counts_every_loss", a_lossy_subscriber_counts_every_loss},
 	    {"a_lossy_subscriber_counts_every_loss_of_large_messages",
 	     a_lossy_subscriber_counts_every_loss_of_large_messages},
+	    {"a_lane_that_is_always_about_to_answer_does_not_starve_another",
+	     a_lane_that_is_always_about_to_answer_does_not_starve_another},
 	    {"a_stopped_or_dead_lossy_subscriber_holds_up_nobody",
 	     a_stopped_or_dead_lossy_subscriber_holds_up_nobody},
 	};

@@ -2,8 +2,9 @@
 /*
  * GROUP [TEXT]: steps the operations of that group (whose names have TEXT in them).
  * real [TEXT]: kills for real. arrive [TEXT]: lets others come at each instruction.
+ * failing [TEXT]: lets one call after the other fail; see failing.h.
  */
-#include "step.h"
+#include "failing.h"
 
 #include <sched.h>
 #include <string.h>
@@ -41,6 +42,8 @@ int main(int argc, char **argv)
 {
 	if (argc < 2)
 		give_up("which group?");
+	if (strcmp(argv[1], "failing") == 0)
+		return failing_main(argc, argv);
 	if (!can_step())
 		return 77;
 	pin();

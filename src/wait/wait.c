@@ -14,7 +14,9 @@ void wait_wake(_Atomic uint32_t *word)
 	if (os->futex_add_and_wake((const void *)word, (void *)word, 0) == 0)
 		return;
 	atomic_fetch_add(word, 1); /* FUTEX_WAKE_OP is forbidden here: a kill may come between */
-	os->futex_wake((const void *)word, INT32_MAX);
+	if (os->futex_wake((const void *)word, INT32_MAX) < 0)
+		atomic_fetch_or(word,
+				WAIT_SLEEPER); /* forbidden, too: the next waker may be able to */
 }
 
 void wait_alert(_Atomic uint32_t *word)

@@ -224,20 +224,15 @@ static bool run_call(struct lab *lab, const struct op *op, struct fault_plan pla
 		     uint64_t *violations)
 {
 	const bool quiet = op->flags & OP_WRONG;
-	uint64_t chance = next_random(&lab->random);
-	*violations += run_case(lab, op, plan, quiet || *violations >= VIOLATIONS_MAX);
-	if (!lab->deal->seen.hit)
-		return false;
-	const struct fault_row *row = lab->deal->seen.row;
-	unsigned count = 0;
-	while (count < ERRNOS_MAX && row->errnos[count])
-		count++;
-	unsigned from = lab->whole ? 1 : (unsigned)(chance % count);
-	unsigned to = lab->whole ? count : from + 1;
-	for (plan.error = from; plan.error < to; plan.error++)
-		if (plan.error != 0)
-			*violations +=
-			    run_case(lab, op, plan, quiet || *violations >= VIOLATIONS_MAX);
+	unsigned count = 1;
+	plan.error = lab->whole ? 0 : (unsigned)next_random(&lab->random);
+	for (unsigned i = 0; i < count; i++, plan.error++) {
+		*violations += run_case(lab, op, plan, quiet || *violations >= VIOLATIONS_MAX);
+		if (!lab->deal->seen.hit)
+			return false;
+		if (lab->whole)
+			count = fault_errnos(lab->deal->seen.row);
+	}
 	return true;
 }
 
@@ -256,7 +251,7 @@ static void run_failing(struct lab *lab, const struct op *op, enum fault_layer l
 	for (int stays = 0; stays < (lab->whole ? 2 : 1); stays++) {
 		struct fault_plan plan = {.layer = layer, .stays = stays, .at = 1};
 		/* Which calls fail for good, by chance, where not all do. */
-		plan.stays |= !lab->whole && next_random(&lab->random) % 4 == 0;
+		plan.stays |= !lab->whole && !wrong && next_random(&lab->random) % 4 == 0;
 		while (plan.at < CALLS_MAX && run_call(lab, op, plan, &violations)) {
 			calls = plan.at;
 			plan.at += stride(lab, plan.at);

@@ -39,14 +39,14 @@ struct fault_plan {
 	enum fault_layer layer;
 	bool stays;
 	unsigned at;    /* the n-th call, from 1 */
-	unsigned error; /* an index into its row's errnos */
+	unsigned error; /* which of its row's errnos, modulo their number */
 };
 
 enum { WAKES_MAX = 32 };
 /* What came of it. */
 struct fault_seen {
 	unsigned calls; /* up to the end */
-	bool hit;
+	bool hit, stays;
 	const struct fault_row *row; /* of the call that failed */
 	int error;
 	unsigned wakes;
@@ -99,6 +99,8 @@ extern const struct fault_row fault_entries[CALLS];
 /* Of a system call, or NULL; *ret_never: it is let through, uncounted. */
 const struct fault_row *fault_kernel_row(long number, const long *arguments, bool *ret_never);
 
+/* How many errnos it may fail with. */
+unsigned fault_errnos(const struct fault_row *row);
 /* Can this layer be had here? Else *ret_why says why not. */
 bool fault_possible(enum fault_layer layer, const char **ret_why);
 void fault_begin(const struct fault_plan *plan, struct fault_seen *seen);
@@ -129,15 +131,17 @@ bool contract_is_silent(int result);
 
 /* What the kernel's failure leaves no way to keep. */
 enum breach {
-	BREACH_NAME,  /* the last one out leaves the name */
-	BREACH_TOLD,  /* somebody asleep was not woken */
-	BREACH_AGAIN, /* the second try does not get what the first did not */
-	BREACH_OTHERS /* a bystander is in the way until somebody looks */
+	BREACH_NAME,       /* the last one out leaves the name */
+	BREACH_HIDDEN,     /* a maker leaves the hidden name */
+	BREACH_DESCRIPTOR, /* one is left open */
+	BREACH_RESULT,     /* it says otherwise */
+	BREACH_TOLD,       /* somebody asleep was not woken */
 };
 struct exception {
 	const char *prefix;
 	const char *call; /* the row's name, or the beginning of it */
 	enum breach breach;
+	bool stays; /* only where the failure stays */
 	const char *reason;
 };
 const struct exception *exception_for(const struct op *op, const struct fault_seen *seen,

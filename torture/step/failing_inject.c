@@ -31,6 +31,14 @@ static struct {
 	int64_t skipped_ns;
 } fault;
 
+unsigned fault_errnos(const struct fault_row *row)
+{
+	unsigned count = 0;
+	while (count < ERRNOS_MAX && row->errnos[count])
+		count++;
+	return count;
+}
+
 /* "Try again" for ever is tried for ever, but with our clock. */
 static bool may_stay(int error)
 {
@@ -49,8 +57,9 @@ static int strike(const struct fault_row *row)
 		return 0;
 	seen->hit = true;
 	seen->row = row;
-	seen->error = fault.plan.error < ERRNOS_MAX ? row->errnos[fault.plan.error] : 0;
-	if (may_stay(seen->error))
+	seen->error = row->errnos[fault.plan.error % fault_errnos(row)];
+	seen->stays = may_stay(seen->error);
+	if (seen->stays)
 		fault.stays = row;
 	return seen->error;
 }

@@ -3,7 +3,8 @@
  * What each call may fail with, by its manual page (man-pages 6.03, section 2 where no other is
  * named). Left out is what only a wrong argument of ours gives (EBADF, EFAULT, ENOTSOCK...): the
  * unit tests and -D_FORTIFY_SOURCE are there for those. ENOSYS and EPERM stand where a sandbox's
- * filter is known to forbid a call. An entry of the os table that retries EINTR never gives it.
+ * filter is known to forbid a call. The entries of the os table give EINTR and EAGAIN only where
+ * os.h says so.
  */
 #include "failing.h"
 
@@ -13,34 +14,34 @@
 
 /* O_NONBLOCK makes a lease (fcntl F_SETLEASE) EWOULDBLOCK. */
 #define OPEN_ERRNOS                                                                                \
-	EACCES, EINTR, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOMEM,        \
-	    ENOTDIR, ENXIO, EOVERFLOW, EPERM, EROFS, ETXTBSY, EWOULDBLOCK
+	EACCES, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOMEM, ENOTDIR,      \
+	    ENXIO, EOVERFLOW, EPERM, EROFS, ETXTBSY
 #define CREATE_ERRNOS                                                                              \
-	EACCES, EDQUOT, EINTR, EINVAL, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOENT,        \
-	    ENOMEM, ENOSPC, ENOTDIR, EPERM, EROFS
+	EACCES, EDQUOT, EINVAL, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,       \
+	    ENOSPC, ENOTDIR, EPERM, EROFS
 #define LINK_ERRNOS                                                                                \
 	EACCES, EDQUOT, EEXIST, EIO, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOMEM, ENOSPC, ENOTDIR, \
 	    EPERM, EROFS, EXDEV
-#define UNLINK_ERRNOS                                                                              \
-	EACCES, EBUSY, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM, EROFS
-#define STAT_ERRNOS     EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EOVERFLOW
+#define UNLINK_ERRNOS EACCES, EBUSY, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOMEM, EPERM, EROFS
+/* Not ENOENT and ENOTDIR, here and for unlink: no failure, but a lie about the name. */
+#define STAT_ERRNOS     EACCES, ELOOP, ENAMETOOLONG, ENOMEM, EOVERFLOW
 #define CLOSE_ERRNOS    EBADF, EINTR, EIO, ENOSPC, EDQUOT
 #define STATFS_ERRNOS   EINTR, EIO, ENOMEM, ENOSYS, EOVERFLOW
 #define CHMOD_ERRNOS    EIO, EPERM, EROFS, ENOMEM
-#define TRUNCATE_ERRNOS EACCES, EFBIG, EINTR, EINVAL, EIO, EISDIR, EPERM, EROFS, ETXTBSY
+#define TRUNCATE_ERRNOS EACCES, EFBIG, EINVAL, EIO, EISDIR, EPERM, EROFS, ETXTBSY
 #define RESERVE_ERRNOS  EFBIG, EIO, ENODEV, ENOSPC, ENOSYS, EOPNOTSUPP, EPERM, ETXTBSY
-#define MAP_ERRNOS      EACCES, EAGAIN, EINVAL, ENFILE, ENODEV, ENOMEM, EOVERFLOW, EPERM, ETXTBSY
+#define MAP_ERRNOS      EACCES, EINVAL, ENFILE, ENODEV, ENOMEM, EOVERFLOW, EPERM, ETXTBSY
 #define ADVISE_ERRNOS   EACCES, EAGAIN, EINVAL, EIO, ENOMEM, EPERM
 #define LOCK_ERRNOS     EAGAIN, EINVAL, ENOLCK, EIO
-#define READ_ERRNOS     EAGAIN, EINVAL, EIO, EISDIR
+#define READ_ERRNOS     EINVAL, EIO, EISDIR
 #define BARRIER_ERRNOS  EINVAL, ENOSYS, EPERM
 #define PROC_ERRNOS     EACCES, EMFILE, ENFILE, ENOENT, ENOMEM, EIO
 
 const struct fault_row fault_entries[CALLS] = {
-    [CALL_open] = {"open", "open", {OPEN_ERRNOS}},
-    [CALL_create_unnamed] = {"create_unnamed", "open", {CREATE_ERRNOS, EOPNOTSUPP}},
-    [CALL_create_named] = {"create_named", "open", {CREATE_ERRNOS, EEXIST}},
-    [CALL_reopen] = {"reopen", "open", {OPEN_ERRNOS}},
+    [CALL_open] = {"open", "open", {OPEN_ERRNOS, EBUSY}},
+    [CALL_create_unnamed] = {"create_unnamed", "open", {CREATE_ERRNOS, EBUSY, EOPNOTSUPP}},
+    [CALL_create_named] = {"create_named", "open", {CREATE_ERRNOS, EBUSY, EEXIST}},
+    [CALL_reopen] = {"reopen", "open", {OPEN_ERRNOS, EBUSY}},
     [CALL_link_fd] = {"link_fd", "linkat", {LINK_ERRNOS}},
     [CALL_link] = {"link", "link", {LINK_ERRNOS}},
     [CALL_unlink] = {"unlink", "unlink", {UNLINK_ERRNOS}},
@@ -50,8 +51,8 @@ const struct fault_row fault_entries[CALLS] = {
     [CALL_room] = {"room", "fstatfs", {STATFS_ERRNOS}},
     [CALL_set_mode] = {"set_mode", "fchmod", {CHMOD_ERRNOS}},
     [CALL_set_size] = {"set_size", "ftruncate", {TRUNCATE_ERRNOS}},
-    [CALL_reserve] = {"reserve", "fallocate", {RESERVE_ERRNOS, EINTR}},
-    [CALL_release] = {"release", "fallocate", {RESERVE_ERRNOS, EINTR}},
+    [CALL_reserve] = {"reserve", "fallocate", {RESERVE_ERRNOS, EBUSY}},
+    [CALL_release] = {"release", "fallocate", {RESERVE_ERRNOS, EBUSY}},
     [CALL_read_at] = {"read_at", "pread", {READ_ERRNOS}},
     [CALL_each_entry] = {"each_entry",
 			 "opendir(3), getdents",
@@ -62,8 +63,8 @@ const struct fault_row fault_entries[CALLS] = {
     [CALL_keep_across_fork] = {"keep_across_fork", "pthread_atfork(3)", {ENOMEM, EMFILE}},
     [CALL_hold_forks] = {"hold_forks", "pthread_atfork(3)", {ENOMEM}},
     [CALL_map] = {"map", "mmap, madvise", {MAP_ERRNOS, EIO}},
-    [CALL_map_private] = {"map_private", "mmap, madvise", {EAGAIN, EINVAL, ENOMEM, EPERM}},
-    [CALL_map_handle] = {"map_handle", "mmap, madvise", {EAGAIN, EINVAL, ENOMEM, EPERM}},
+    [CALL_map_private] = {"map_private", "mmap, madvise", {EINVAL, ENOMEM, EPERM}},
+    [CALL_map_handle] = {"map_handle", "mmap, madvise", {EINVAL, ENOMEM, EPERM}},
     [CALL_futex_wait] = {"futex_wait", "futex", {EAGAIN, EINTR, ENOSYS, EPERM, ENOMEM}},
     [CALL_futex_wake] = {"futex_wake", "futex", {EINVAL, ENOSYS, EPERM}},
     [CALL_futex_add_and_wake] = {"futex_add_and_wake", "futex", {EINVAL, ENOSYS, EPERM, ENOMEM}},
@@ -82,22 +83,22 @@ static const struct kernel_row {
 	struct fault_row row;
 } kernel_rows[] = {
     {SYS_openat,
-     {"openat(2)", "open", {CREATE_ERRNOS, ENODEV, ENXIO, EOVERFLOW, ETXTBSY, EWOULDBLOCK}}},
+     {"openat(2)", "open", {CREATE_ERRNOS, ENODEV, ENXIO, EOVERFLOW, ETXTBSY, EINTR, EWOULDBLOCK}}},
     {SYS_close, {"close(2)", "close", {CLOSE_ERRNOS}}},
     {SYS_newfstatat, {"newfstatat(2)", "fstatat", {STAT_ERRNOS}}},
-    {SYS_fstatfs, {"fstatfs(2)", "fstatfs", {STATFS_ERRNOS}}},
+    {SYS_fstatfs, {"fstatfs(2)", "fstatfs", {STATFS_ERRNOS, EINTR}}},
     {SYS_fchmod, {"fchmod(2)", "fchmod", {CHMOD_ERRNOS}}},
-    {SYS_ftruncate, {"ftruncate(2)", "ftruncate", {TRUNCATE_ERRNOS}}},
+    {SYS_ftruncate, {"ftruncate(2)", "ftruncate", {TRUNCATE_ERRNOS, EINTR}}},
     {SYS_fallocate, {"fallocate(2)", "fallocate", {RESERVE_ERRNOS, EINTR}}},
-    {SYS_pread64, {"pread(2)", "pread", {READ_ERRNOS, EINTR}}},
-    {SYS_read, {"read(2)", "read", {READ_ERRNOS, EINTR}}},
+    {SYS_pread64, {"pread(2)", "pread", {READ_ERRNOS, EAGAIN, EINTR}}},
+    {SYS_read, {"read(2)", "read", {READ_ERRNOS, EAGAIN, EINTR}}},
     {SYS_getdents64, {"getdents(2)", "getdents", {EINVAL, ENOENT, ENOTDIR}}},
     {SYS_linkat, {"linkat(2)", "linkat", {LINK_ERRNOS}}},
     {SYS_link, {"link(2)", "link", {LINK_ERRNOS}}},
     {SYS_unlink, {"unlink(2)", "unlink", {UNLINK_ERRNOS}}},
     {SYS_fcntl, {"fcntl(2) to lock", "fcntl, F_OFD_SETLK", {LOCK_ERRNOS, EACCES, EINTR}}},
-    {SYS_mmap, {"mmap(2)", "mmap", {MAP_ERRNOS}}},
-    {SYS_madvise, {"madvise(2)", "madvise", {ADVISE_ERRNOS}}},
+    {SYS_mmap, {"mmap(2)", "mmap", {MAP_ERRNOS, EAGAIN}}},
+    {SYS_madvise, {"madvise(2)", "madvise", {ADVISE_ERRNOS, EAGAIN}}},
     {SYS_brk, {"brk(2)", "brk", {ENOMEM}}},
     {SYS_futex, {"futex(2)", "futex", {EAGAIN, EINTR, EINVAL, ENOSYS, EPERM, ENOMEM}}},
     {SYS_membarrier, {"membarrier(2)", "membarrier", {BARRIER_ERRNOS}}},

@@ -6,6 +6,7 @@
 #include "step.h"
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct group *const groups[] = {&publish_group, &receive_group, &join_group,
@@ -44,7 +45,7 @@ int main(int argc, char **argv)
 	if (!can_step())
 		return 77;
 	pin();
-	struct totals totals = {.only = argc > 2 ? argv[2] : NULL};
+	struct totals totals = {.only = argc > 2 ? argv[2] : NULL, .depth = argc > 3 ? (unsigned)atoi(argv[3]) : 2};
 	if (strcmp(argv[1], "arrive") == 0)
 		run_arrivals(&totals);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)

@@ -120,7 +120,7 @@ static uint64_t hash_state(const struct stage *stage)
 
 enum novelty { KNOWN, NEARER, NEW };
 
-static enum novelty note_state(const struct stage *stage, unsigned depth)
+static enum novelty note_state(struct stage *stage, unsigned depth)
 {
 	uint64_t hash = hash_state(stage);
 	size_t i = hash & (SEEN_MAX - 1);
@@ -129,11 +129,14 @@ static enum novelty note_state(const struct stage *stage, unsigned depth)
 	if (seen->hashes[i] == hash) {
 		if (seen->depths[i] <= depth)
 			return KNOWN;
+		stage->found.recovery_states[seen->depths[i]]--;
+		stage->found.recovery_states[depth]++;
 		seen->depths[i] = (uint8_t)depth;
 		return NEARER;
 	}
 	if (++seen->count > SEEN_MAX / 2)
 		give_up("more than %d states", SEEN_MAX / 2);
+	stage->found.recovery_states[depth]++;
 	seen->hashes[i] = hash;
 	seen->depths[i] = (uint8_t)depth;
 	return NEW;
@@ -255,7 +258,6 @@ static void die_at(struct stage *stage, unsigned depth, const struct recovery *r
 	stage->depth = depth;
 	enum novelty novelty = note_state(stage, depth);
 	if (novelty == NEW) {
-		stage->found.recovery_states[depth]++;
 		uint64_t violations = stage->violations;
 		check_state(stage);
 		stage->found.violations[depth] += stage->violations - violations;

@@ -93,7 +93,7 @@ static struct {
 	uint64_t hashes[SEEN_MAX];
 	uint8_t depths[SEEN_MAX];
 	size_t count;
-} *seen;
+} * seen;
 
 static uint64_t mix(uint64_t hash, const void *data, size_t bytes)
 {
@@ -280,7 +280,7 @@ static void go_on(struct stage *stage, unsigned depth, const struct recovery *re
 	run_recovery(stage, recovery, seat, moments, false);
 	stage->found.recoveries++;
 	stage->found.stores += moments->stops;
-	if (getenv("CMPX") && depth == 2 && (stage->steps == 0 || stage->last))
+	if (stage->compare && depth == 2 && (stage->steps == 0 || stage->last))
 		compare(stage, recovery, seat, moments);
 	if (recovery->member && moments->count > 0)
 		check_finished(stage, recovery, seat, &moments->at[moments->count - 1]);

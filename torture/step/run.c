@@ -214,9 +214,9 @@ void add_up(const struct stage *stage, struct totals *totals, const char *how)
 {
 	bool wrong = stage->op->flags & OP_WRONG;
 	const struct found *found = &stage->found;
-	printf("%-46s %-8s%7llu steps %4llu states %6llu recoveries %5llu",
-	       stage->op->name, how, (unsigned long long)stage->steps,
-	       (unsigned long long)stage->states, (unsigned long long)found->recoveries,
+	printf("%-46s %-8s%7llu steps %4llu states %6llu recoveries %5llu", stage->op->name, how,
+	       (unsigned long long)stage->steps, (unsigned long long)stage->states,
+	       (unsigned long long)found->recoveries,
 	       (unsigned long long)found->recovery_states[2]);
 	for (unsigned i = 3; i <= totals->depth; i++)
 		printf(" + %5llu", (unsigned long long)found->recovery_states[i]);
@@ -249,6 +249,7 @@ void run_op(const struct op *op, struct totals *totals)
 	stage_begin(&stage, op);
 	stage.quiet = op->flags & OP_WRONG;
 	stage.depth_wanted = totals->depth;
+	stage.compare = totals->compare;
 	stage.states = 1;
 	recover_begin(&stage);
 	check_here(&stage);

@@ -84,7 +84,8 @@ struct found {
 struct totals {
 	const char *only; /* operations that have this in their names */
 	unsigned depth;
-	uint64_t operations, steps, states, violations;
+	bool compare; /* recoveries by instructions as well (traps.c) */
+	uint64_t operations, steps, states, kills, violations;
 	struct found found;
 };
 
@@ -97,6 +98,8 @@ struct stage;
 
 struct op {
 	const char *name;
+	/* The public functions that it runs, separated by spaces. */
+	const char *covers;
 	enum shape shape;
 	unsigned flags;
 	/* In the harness: makes the topic and the bystanders. */
@@ -158,6 +161,7 @@ struct stage {
 	bool woken, gate_woken[LANES];
 	/* deaths during recovery */
 	unsigned depth_wanted;
+	bool compare;
 	unsigned depth; /* 0 and 1: the victim's alone */
 	struct death_place deaths[DEPTH_MAX];
 	bool strangers; /* one of those who went on was a newcomer */

@@ -155,10 +155,11 @@ void topic_keep_alerted(const struct topic_map *map)
 		atomic_fetch_or(&map->body->wake, WAIT_SLEEPER);
 }
 
+/* The bit stays: in a removed object it is what tells publishers so, and whoever wakes here may
+ * die before it could set it again. */
 void topic_wake_subscribers(const struct topic_map *map)
 {
-	wait_wake(&map->body->wake);
-	topic_keep_alerted(map);
+	wait_stir(&map->body->wake);
 }
 
 static void tell_subscribers(const struct topic_map *map)

@@ -12,6 +12,8 @@
  *   world.c     the kernel for them: an os table whose only file is the copy, whose locks are held
  *               by bystanders alone
  *   trace.c     ptrace
+ *   recover.c   who goes on is killed as well, at each moment of its recovery
+ *   traps.c     stops it there
  *   run.c       one operation: world, victim, steps, report
  *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
@@ -63,19 +65,41 @@ enum op_flags {
 	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
 	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
 	OP_WRONG = 32,    /* wrong on purpose: must be found out */
+	OP_DEEP = 256,    /* and that only by a death during recovery, not by the first one */
 	OP_LEAVES = 128,  /* when it is over, nothing is held by the dead, without any repair */
 	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
 };
 
+/* How many deaths in a row. The first one is the victim's. */
+enum { DEPTH_MAX = 4 };
+
+struct found {
+	uint64_t recoveries;                     /* that were run */
+	uint64_t stores;                         /* at which these were stopped */
+	uint64_t instructions;                   /* of those that were stepped by them, too */
+	uint64_t recovery_states[DEPTH_MAX + 1]; /* distinct ones, by depth */
+	uint64_t violations[DEPTH_MAX + 1];      /* of these */
+};
+
 struct totals {
 	const char *only; /* operations that have this in their names */
-	uint64_t operations, steps, states, violations;
+	unsigned depth;
+	bool compare; /* recoveries by instructions as well (traps.c) */
+	uint64_t operations, steps, states, kills, violations;
+	struct found found;
+};
+
+struct death_place {
+	const char *recovery;
+	uint64_t rip;
 };
 
 struct stage;
 
 struct op {
 	const char *name;
+	/* The public functions that it runs, separated by spaces. */
+	const char *covers;
 	enum shape shape;
 	unsigned flags;
 	/* In the harness: makes the topic and the bystanders. */
@@ -90,6 +114,8 @@ struct op {
 	uint32_t messages; /* that it adds to its lane */
 	/* More that must hold in every state; `last`: it is over. */
 	void (*check)(struct stage *stage, const struct topic_map *map, bool last);
+	/* A repair to be tried instead of the library's (OP_WRONG). */
+	void (*recover)(struct object *object);
 };
 
 struct group {
@@ -131,7 +157,15 @@ struct stage {
 	uint64_t end[LANES];       /* the most that was seen of it */
 	uint32_t epoch;            /* before the operation */
 	bool ready[LANES];         /* before the operation */
+	uint64_t owners[LANES], entries[SUBSCRIBERS]; /* before the operation */
 	bool woken, gate_woken[LANES];
+	/* deaths during recovery */
+	unsigned depth_wanted;
+	bool compare;
+	unsigned depth; /* 0 and 1: the victim's alone */
+	struct death_place deaths[DEPTH_MAX];
+	bool strangers; /* one of those who went on was a newcomer */
+	struct found found;
 	/* where we are, and what came out */
 	pid_t pid;
 	uint64_t steps, states, violations;
@@ -207,14 +241,51 @@ bool can_step(void);
 void world_begin(const struct region *region, const char *path, bool named, const bool *living);
 void world_kill_all(void);
 bool world_named(void);
+/* A descriptor of the file, for somebody who is in it. */
+int world_descriptor(void);
 /* Back to the real kernel. Returns how many descriptors and locks were left. */
 int world_end(void);
+
+/* ---- traps.c, recover.c ------------------------------------------------------------------ */
+
+/* What is there when somebody dies: the region, and what the kernel knows. */
+struct moment {
+	uint8_t *image;
+	uint64_t rip;
+	bool named, woken, gate_woken[LANES];
+};
+
+enum { MOMENTS_MAX = 512 };
+struct moments {
+	struct moment *at;
+	size_t count;
+	uint64_t stops;
+	bool too_many;
+};
+void moments_reserve(struct moments *moments);
+/* All but the image. */
+void world_tell(struct moment *moment);
+
+/* From here to the end each moment is kept. */
+void trap_begin(const struct region *region, struct moments *moments, bool each_instruction);
+void trap_end(void);
+/* Something changed that is not in the region. */
+void trap_note(void);
+/* What lies between is done in one piece. */
+void trap_pause(void);
+void trap_resume(void);
+
+/* For each operation, for each state of it, at its end. */
+void recover_begin(struct stage *stage);
+void recover_from(struct stage *stage);
+void recover_end(struct stage *stage);
 
 /* ---- check.c, joiner.c ------------------------------------------------------------------- */
 
 void violate(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Everything that must hold if the victim died now. */
 void check_state(struct stage *stage);
+void check_nothing_held(struct stage *stage, const struct topic_map *map);
 void check_joiners(struct stage *stage, const uint8_t *image);
 void check_opening(struct stage *stage, const struct region *region, bool living, const char *who);
 unsigned lifetime_state(const struct region *region);

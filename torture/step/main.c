@@ -22,7 +22,7 @@
 
 static const struct group *const groups[] = {&publish_group, &receive_group, &join_group,
 					     &leave_group,   &told_group,    &repair_group,
-					     &wrong_group};
+					     &look_group,    &wrong_group};
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 struct call {

@@ -146,12 +146,13 @@ void stage_begin(struct stage *stage, const struct op *op)
 		kill_doomed(stage);
 	victim_start(stage);
 	kill_doomed(stage);
+	map_real(stage); /* while it has its name */
 	if (op->ready)
 		op->ready(stage);
 	remember_living(stage);
-	map_real(stage);
 	remember_committed(stage);
 	stage_changed(stage);
+	stage->was_named = stage->named || !stage->real.base;
 }
 
 static int left_behind(void *context, const char *name)
@@ -268,6 +269,8 @@ void run_op(const struct op *op, struct totals *totals)
 	if (stage.share->result != op->expect)
 		violate(&stage, "it returned %lld instead of %lld", (long long)stage.share->result,
 			(long long)op->expect);
+	if ((op->flags & OP_LOOKS) && stage.states > 1)
+		violate(&stage, "it only looks, and changed something");
 	check_here(&stage);
 	recover_end(&stage);
 	stage_end(&stage);

@@ -59,15 +59,17 @@ struct share {
 };
 
 enum op_flags {
-	OP_KEEP = 1,      /* the object is made to stay */
-	OP_REAL = 2,      /* also killed for real at every change */
-	OP_SLEEPER = 4,   /* a subscriber sleeps on the wake line when it begins */
-	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
-	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
-	OP_WRONG = 32,    /* wrong on purpose: must be found out */
-	OP_DEEP = 256,    /* and that only by a death during recovery, not by the first one */
-	OP_LEAVES = 128,  /* when it is over, nothing is held by the dead, without any repair */
-	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
+	OP_KEEP = 1,         /* the object is made to stay */
+	OP_REAL = 2,         /* also killed for real at every change */
+	OP_SLEEPER = 4,      /* a subscriber sleeps on the wake line when it begins */
+	OP_GATED = 8,        /* a publisher sleeps on lane 0's gate when it begins */
+	OP_DIE_LATE = 16,    /* the doomed die when the victim is about to begin, not before */
+	OP_WRONG = 32,       /* wrong on purpose: must be found out */
+	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
+	OP_LOOKS = 512,      /* it changes nothing */
+	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
+	OP_LEAVES = 128,     /* when it is over, nothing is held by the dead, without any repair */
+	OP_TOLD = 64,        /* nobody is left without knowing of the end, whoever was to tell */
 };
 
 /* How many deaths in a row. The first one is the victim's. */
@@ -124,7 +126,7 @@ struct group {
 	size_t count;
 };
 extern const struct group publish_group, receive_group, join_group, leave_group, told_group,
-    repair_group, wrong_group;
+    repair_group, look_group, wrong_group;
 
 /* What is known of the operation under test. */
 struct stage {
@@ -149,7 +151,8 @@ struct stage {
 	int fd;
 	struct region real;
 	bool named;
-	uint8_t *seen; /* how it was last */
+	bool was_named; /* before the operation */
+	uint8_t *seen;  /* how it was last */
 	/* the model */
 	bool living[SEATS_MAX];
 	uint64_t committed[LANES]; /* before the operation */

@@ -41,6 +41,12 @@ static void leftover(struct stage *stage)
 	let_die(stage, publish_and_die);
 }
 
+static void earlier_boot(struct stage *stage)
+{
+	leftover(stage);
+	age_by_a_boot(stage);
+}
+
 static void pub_of_three(struct stage *stage)
 {
 	stage->pub = open_pub(stage, 0);
@@ -155,7 +161,7 @@ static void check_gate_woken(struct stage *stage, const struct topic_map *map, b
 static const struct op leave_ops[] = {
     {.name = "pub_close, subscribers stay",
      .covers = "shoal_pub_close",
-     .flags = OP_LEAVES | OP_REAL | OP_SLEEPER,
+     .flags = OP_LEAVES | OP_SLEEPER,
      .world = subscriber,
      .prepare = pub_of_three,
      .run = pub_close,
@@ -184,18 +190,18 @@ static const struct op leave_ops[] = {
      .check = check_ended},
     {.name = "pub_close, the last one",
      .covers = "shoal_pub_close",
-     .flags = OP_LEAVES | OP_REAL,
+     .flags = OP_LEAVES,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_gone},
     {.name = "pub_close, the last one, kept",
      .covers = "shoal_pub_close",
-     .flags = OP_LEAVES | OP_REAL | OP_KEEP,
+     .flags = OP_LEAVES | OP_KEEP,
      .prepare = pub_of_three,
      .run = pub_close},
     {.name = "sub_close, others stay",
      .covers = "shoal_sub_close",
-     .flags = OP_LEAVES | OP_REAL,
+     .flags = OP_LEAVES,
      .world = publisher_and_subscriber,
      .prepare = lossless_sub,
      .run = sub_close},
@@ -214,19 +220,24 @@ static const struct op leave_ops[] = {
      .check = check_gate_woken},
     {.name = "sub_close, the last one",
      .covers = "shoal_sub_close",
-     .flags = OP_LEAVES | OP_REAL,
+     .flags = OP_LEAVES,
      .prepare = lossless_sub,
      .run = sub_close,
      .check = check_gone},
     {.name = "remove, a leftover",
      .covers = "shoal_remove",
-     .flags = OP_REAL,
      .world = leftover,
+     .run = remove_it,
+     .check = check_gone},
+    {.name = "remove, left by an earlier boot",
+     .covers = "shoal_remove",
+     .flags = OP_KEEP,
+     .world = earlier_boot,
      .run = remove_it,
      .check = check_gone},
     {.name = "remove, kept with nobody in it",
      .covers = "shoal_remove",
-     .flags = OP_REAL | OP_KEEP,
+     .flags = OP_KEEP,
      .world = leftover,
      .run = remove_it,
      .check = check_gone},
@@ -238,7 +249,6 @@ static const struct op leave_ops[] = {
      .expect = -EBUSY},
     {.name = "remove by force, in use",
      .covers = "shoal_remove",
-     .flags = OP_REAL,
      .world = publisher_and_subscriber,
      .run = remove_by_force,
      .check = check_gone},
@@ -256,7 +266,7 @@ static const struct op told_ops[] = {
      .check = check_ended},
     {.name = "publish where it was removed by force",
      .covers = "shoal_pub_publish",
-     .flags = OP_TOLD | OP_TAKES_BIT | OP_REAL,
+     .flags = OP_TOLD | OP_TAKES_BIT,
      .world = publisher_and_subscriber,
      .prepare = pub_of_three_more,
      .ready = remove_now,
@@ -273,7 +283,7 @@ static const struct op told_ops[] = {
      .expect = -ESTALE},
     {.name = "pub_close where it was removed by force",
      .covers = "shoal_pub_close",
-     .flags = OP_TOLD | OP_LEAVES | OP_REAL,
+     .flags = OP_TOLD | OP_LEAVES,
      .world = publisher_and_subscriber,
      .prepare = pub_of_three,
      .ready = remove_now,

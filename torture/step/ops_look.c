@@ -79,7 +79,7 @@ static int64_t ask_handles(struct stage *stage)
 static const struct op look_ops[] = {
     {.name = "stat, a dead one among all kinds",
      .covers = "shoal_topic_stat shoal_topic_stat_free",
-     .flags = OP_LOOKS | OP_REAL,
+     .flags = OP_LOOKS,
      .world = all_kinds,
      .run = stat_topic},
     {.name = "stat, a leftover",

@@ -319,8 +319,7 @@ static struct {
 	bool waits;
 } latest;
 
-/* Do they differ in payload alone? */
-static bool same_but_payload(const struct stage *a, const struct stage *b)
+bool same_but_payload(const struct stage *a, const struct stage *b)
 {
 	struct topic_map map;
 	if (a->named != b->named || a->woken != b->woken || topic_map(&map, &a->real) < 0 ||

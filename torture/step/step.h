@@ -51,7 +51,8 @@ bool message_is(const void *data, size_t bytes, enum shape shape, uint32_t lane,
 /* Seen by the harness and by the victim. */
 struct share {
 	uint64_t base; /* where the victim mapped the region; 0: not before the operation */
-	uint32_t lane; /* the victim's; UINT32_MAX: none */
+	uint64_t mapped, mapped_bytes; /* what it mapped last, to write to; 0: nothing */
+	uint32_t lane;                 /* the victim's; UINT32_MAX: none */
 	uint32_t entry;
 	int64_t result;
 	struct shoal_view views[BATCH];
@@ -66,6 +67,7 @@ enum op_flags {
 	OP_DIE_LATE = 16,    /* the doomed die when the victim is about to begin, not before */
 	OP_WRONG = 32,       /* wrong on purpose: must be found out */
 	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
+	OP_HIDDEN = 2048,    /* the victim's file system knows no O_TMPFILE */
 	OP_LOOKS = 512,      /* it changes nothing */
 	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
 	OP_LEAVES = 128,     /* when it is over, nothing is held by the dead, without any repair */
@@ -233,6 +235,10 @@ bool victim_at_syscall(const struct stage *stage);
 /* Runs on, to the end of the operation or to a place. False: it did not get there. */
 bool victim_finish(struct stage *stage);
 bool victim_run_to(struct stage *stage, struct place place);
+/* What it has mapped to write to, before that has a name. False: nothing, or too much. */
+bool victim_read(const struct stage *stage, uint8_t *image, size_t bytes);
+/* An os table without O_TMPFILE, in this process from here on. */
+void forget_unnamed_files(void);
 /* SIGKILL, and reaps it. */
 void victim_kill(struct stage *stage);
 /* Can this machine and sandbox do that at all? Else says why not. */
@@ -303,11 +309,13 @@ void stage_begin(struct stage *stage, const struct op *op);
 void stage_end(struct stage *stage);
 bool stage_changed(struct stage *stage);
 bool map_real(struct stage *stage);
+/* Do they differ in payload alone? */
+bool same_but_payload(const struct stage *a, const struct stage *b);
 void unmap_real(struct stage *stage);
 void add_up(const struct stage *stage, struct totals *totals, const char *how);
 
 void run_op(const struct op *op, struct totals *totals);
-/* Killed for real wherever the region changes; a real newcomer goes on. */
+/* Killed for real wherever anything changes; real newcomers go on. */
 void run_real(const struct op *op, struct totals *totals);
 /* All of arrive.c. */
 void run_arrivals(struct totals *totals);

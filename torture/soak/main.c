@@ -13,10 +13,11 @@ static const char usage[] =
     "  --kills N      and until so many were killed\n"
     "  --seed N       the same choices again; the moments differ\n"
     "  --counts FILE  appends what was done, as lines 'key value'\n"
+    "  --identity N   instead: who is alive, with N cycles of SIGSTOP and SIGCONT\n"
     "  --plant WHAT   one worker in a while does wrong: succeeds when that is found\n";
 
 struct options {
-	uint64_t seed, seconds, kills;
+	uint64_t seed, seconds, kills, cycles;
 	const char *counts;
 };
 
@@ -32,6 +33,8 @@ static bool parse(int argc, char **argv, struct options *ret)
 			ret->seconds = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--kills") == 0)
 			ret->kills = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--identity") == 0)
+			ret->cycles = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--counts") == 0)
 			ret->counts = value;
 		else if (strcmp(argv[i], "--plant") == 0)
@@ -177,6 +180,8 @@ int main(int argc, char **argv)
 		topics_make(argv[2], NULL);
 		return after_exec();
 	}
+	if (argc > 2 && strcmp(argv[1], "--linger") == 0)
+		linger(argv[2]);
 	if (!parse(argc, argv, &options)) {
 		fputs(usage, stderr);
 		return 2;
@@ -186,6 +191,12 @@ int main(int argc, char **argv)
 	book_make(options.seed);
 	find_directory();
 	place_enter();
+	if (options.cycles) {
+		int r = run_identity(options.cycles, options.counts);
+		if (made_directory)
+			rmdir(directory);
+		return r;
+	}
 	topics_make(directory, place_small(small) ? small : NULL);
 	catch_crashes();
 	signal(SIGUSR1, SIG_IGN); /* until a worker says what they mean to it */

@@ -39,6 +39,7 @@
  *   lives.c    what workers do
  *   round.c    the supervisor: starts, kills, stops
  *   settle.c   what must hold when all are stopped, and when all are gone
+ *   identity.c who is alive, and who is who: `--identity`
  *   place.c    namespaces and small file systems
  */
 #ifndef SOAK_H
@@ -366,5 +367,13 @@ struct holdings {
 	unsigned descriptors, files;
 };
 struct holdings holdings_now(void);
+
+/* ---- the other programs in this one -------------------------------------------------------- */
+
+/* identity.c: who is alive. `cycles` of SIGSTOP and SIGCONT, and a hundredth of it kills of twins.
+ */
+int run_identity(uint64_t cycles, const char *counts);
+/* The image that a process of it becomes: says so to that descriptor, and stays. */
+void linger(const char *descriptor);
 
 #endif

@@ -222,12 +222,16 @@ bool object_is_removed(const struct region *region)
 	return word_state(atomic_load(lifetime_of(region))) == LIFETIME_REMOVED;
 }
 
-int object_check(const struct object *object)
+int object_fail_removed(const struct object *object)
 {
-	if (likely(!object_is_removed(&object->segment.region)))
-		return 0;
 	return error_fail(ESTALE, "'%s' was removed while in use; open it again",
 			  object->segment.name.text);
+}
+
+int object_check(const struct object *object)
+{
+	return likely(!object_is_removed(&object->segment.region)) ? 0
+								   : object_fail_removed(object);
 }
 
 /* ---- join -------------------------------------------------------------------------------- */

@@ -14,10 +14,11 @@ static const char usage[] =
     "  --seed N       the same choices again; the moments differ\n"
     "  --counts FILE  appends what was done, as lines 'key value'\n"
     "  --identity N   instead: who is alive, with N cycles of SIGSTOP and SIGCONT\n"
+    "  --scribble S   instead: a stranger writes all over an object, S seconds\n"
     "  --plant WHAT   one worker in a while does wrong: succeeds when that is found\n";
 
 struct options {
-	uint64_t seed, seconds, kills, cycles;
+	uint64_t seed, seconds, kills, cycles, scribble;
 	const char *counts;
 };
 
@@ -35,6 +36,8 @@ static bool parse(int argc, char **argv, struct options *ret)
 			ret->kills = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--identity") == 0)
 			ret->cycles = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--scribble") == 0)
+			ret->scribble = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--counts") == 0)
 			ret->counts = value;
 		else if (strcmp(argv[i], "--plant") == 0)
@@ -191,8 +194,9 @@ int main(int argc, char **argv)
 	book_make(options.seed);
 	find_directory();
 	place_enter();
-	if (options.cycles) {
-		int r = run_identity(options.cycles, options.counts);
+	if (options.cycles || options.scribble) {
+		int r = options.cycles ? run_identity(options.cycles, options.counts)
+				       : run_scribble(options.scribble, options.counts);
 		if (made_directory)
 			rmdir(directory);
 		return r;

@@ -40,6 +40,7 @@
  *   round.c    the supervisor: starts, kills, stops
  *   settle.c   what must hold when all are stopped, and when all are gone
  *   identity.c who is alive, and who is who: `--identity`
+ *   scribble.c a stranger writes all over an object that others use: `--scribble`
  *   place.c    namespaces and small file systems
  */
 #ifndef SOAK_H
@@ -69,6 +70,17 @@ enum {
 	VIOLATIONS = 16,
 	BATCH = 12
 };
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define MS    ((int64_t)1000000)
 #define BOUND (10000 * MS)
 
@@ -373,7 +385,9 @@ struct holdings holdings_now(void);
 /* identity.c: who is alive. `cycles` of SIGSTOP and SIGCONT, and a hundredth of it kills of twins.
  */
 int run_identity(uint64_t cycles, const char *counts);
-/* The image that a process of it becomes: says so to that descriptor, and stays. */
+/* scribble.c: a stranger writes all over an object that others use. */
+int run_scribble(uint64_t seconds, const char *counts);
+/* The image that a process of identity.c becomes: says so to that descriptor, and stays. */
 void linger(const char *descriptor);
 
 #endif

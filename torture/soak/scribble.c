@@ -99,6 +99,7 @@ static void guard_mappings(void)
 static shoal_pub *pubs[PUBS];
 static shoal_sub *subs[SUBS];
 static volatile uint64_t sink;
+static bool is_over; /* the last call said so */
 
 /* What any call may say, whatever stands in the object. */
 static bool is_of_contract(int64_t r)
@@ -119,12 +120,13 @@ static int64_t told(const char *what, int64_t r)
 	if (!is_of_contract(r))
 		violate(SCRIBBLER, "%s: %" PRId64 ", %s", what, r, shoal_error_detail());
 	atomic_fetch_add(&arena->results[r < 0 && r > -RESULTS ? -r : 0], 1);
+	is_over = r == -ESTALE || r == -EPIPE;
 	return r;
 }
 
 static int64_t some_time(void)
 {
-	return roll(4) ? 0 : (int64_t)roll(2000) * 1000;
+	return roll(8) ? 0 : (int64_t)roll(1000) * 1000;
 }
 
 /* Not more than a loan or view may be: then it reaches beyond the mapping. */
@@ -278,9 +280,11 @@ static void do_pub(int i)
 {
 	if (pubs[i] && roll(60) == 0)
 		close_pub(i);
-	else if (pubs[i])
+	else if (pubs[i]) {
 		use_pub(pubs[i]);
-	else if (roll(4) == 0) {
+		if (is_over)
+			close_pub(i);
+	} else if (roll(4) == 0) {
 		begin_op(OP_PUB_OPEN, OWN_LIMITS);
 		told("pub_open", shoal_pub_open(&pubs[i], NAME, roll(8) ? 0 : SHOAL_HOLD, NULL));
 	}
@@ -292,9 +296,11 @@ static void do_sub(int i)
 			 (roll(2) ? SHOAL_FOLLOW : 0);
 	if (subs[i] && roll(60) == 0)
 		close_sub(i);
-	else if (subs[i])
+	else if (subs[i]) {
 		use_sub(subs[i]);
-	else if (roll(4) == 0) {
+		if (is_over)
+			close_sub(i);
+	} else if (roll(4) == 0) {
 		begin_op(OP_SUB_OPEN, OWN_LIMITS);
 		told("sub_open", shoal_sub_open(&subs[i], NAME, flags, NULL));
 	}
@@ -344,12 +350,17 @@ struct target {
 	bool spare_header; /* with that destroyed, nobody comes in any more */
 };
 
+static const char *object_path(void)
+{
+	static char path[300];
+	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
+	return path;
+}
+
 static bool take_aim(struct target *target)
 {
-	char path[300];
 	struct stat file;
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(object_path(), O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	void *p = MAP_FAILED;
@@ -364,6 +375,17 @@ static bool take_aim(struct target *target)
 	struct region region = {p, target->bytes, header->fixed.body_offset,
 				header->fixed.seat_count};
 	return topic_map(&target->map, &region) == 0;
+}
+
+/* A slot that is about to be read, more often than another. */
+static uint64_t choose_slot(const struct target *target, uint64_t lane)
+{
+	const struct topic_map *map = &target->map;
+	uint64_t number = atomic_load(&map->controls[lane].position) - 1 - roll(4);
+	if (roll(4) == 0)
+		number = roll(map->slots);
+	return (uint64_t)(map->lanes - target->base) + lane * map->lane_bytes +
+	       (number & (map->slots - 1)) * (8 + (uint64_t)map->inline_bytes);
 }
 
 /* Where it hurts: words that others decide on, more often than the mass of slots. */
@@ -394,8 +416,7 @@ static uint64_t choose_place(const struct target *target)
 		return records + roll(map->subscribers) * map->record_bytes + roll(16) * 8;
 	case 7:
 	case 8: /* a slot: its word, and where a large message lies */
-		return (uint64_t)(map->lanes - target->base) + lane * map->lane_bytes +
-		       roll(map->slots) * (8 + (uint64_t)map->inline_bytes) + roll(3) * 8;
+		return choose_slot(target, lane) + roll(3) * 8;
 	default:
 		return roll(target->bytes - 8);
 	}
@@ -428,6 +449,8 @@ static uint64_t plausible(uint64_t old, const struct target *target)
 		return roll(target->map.payload_bytes) & ~(uint64_t)63;
 	case 9:
 		return old + target->map.payload_bytes;
+	case 10:
+		return roll(2 * target->map.payload_bytes);
 	default:
 		return mix(random_state ^ old);
 	}
@@ -460,7 +483,7 @@ __attribute__((noreturn)) static void be_scribbler(void)
 	struct target target = {0};
 	while (!atomic_load(&arena->end)) {
 		uint32_t episode = atomic_load(&arena->episode);
-		int64_t pause_ns = roll(3) ? (int64_t)roll(200) * 1000 : 0;
+		int64_t pause_ns = roll(6) ? (int64_t)1000 << roll(11) : 0;
 		bool aimed = take_aim(&target);
 		while (episode == atomic_load(&arena->episode) && !atomic_load(&arena->end)) {
 			if (aimed)
@@ -527,10 +550,8 @@ static void look_after(void)
 
 static void new_object(void)
 {
-	char path[300];
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
 	if (shoal_remove(NAME, SHOAL_FORCE) < 0)
-		unlink(path); /* its lifetime word was scribbled over */
+		unlink(object_path()); /* its lifetime word was scribbled over */
 	arena->options = (struct shoal_topic_options){
 	    .size = sizeof(arena->options),
 	    .message_bytes = 16 + roll(3) * 40,
@@ -544,6 +565,14 @@ static void new_object(void)
 	if (r < 0)
 		violate(UINT32_MAX, "create: %d, %s", r, shoal_error_detail());
 	atomic_fetch_add(&arena->episode, 1);
+}
+
+/* Some time; not longer than the object has its name. */
+static void wait_for_episode(void)
+{
+	struct stat file;
+	for (uint64_t left = 1 + roll(20); left > 0 && stat(object_path(), &file) == 0; left--)
+		nap_ns(2 * MS);
 }
 
 static void wait_for_end(void)
@@ -599,7 +628,7 @@ int run_scribble(uint64_t seconds, const char *counts)
 	for (uint32_t i = 0; i <= USERS; i++)
 		start(i);
 	for (; now_ns() < end && !atomic_load(&book->violations); episodes++) {
-		nap_ns((int64_t)roll(30) * MS);
+		wait_for_episode();
 		look_after();
 		if (roll(2) && !atomic_load(&book->violations)) {
 			uint32_t victim = (uint32_t)roll(USERS);
@@ -610,10 +639,8 @@ int run_scribble(uint64_t seconds, const char *counts)
 		new_object();
 	}
 	wait_for_end();
-	char path[300];
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, getenv("SHOAL_DIR"));
 	if (!atomic_load(&book->violations))
-		unlink(path);
+		unlink(object_path());
 	report(episodes, kills, counts);
 	return print_violations();
 }

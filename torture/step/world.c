@@ -27,6 +27,10 @@ static struct {
 		int file; /* -1: nobody */
 	} locks[LOCKS];
 	_Alignas(4096) uint8_t pages[FILES][4096]; /* a lock page for each description */
+	/* futex words of a topic; NULL: it is none */
+	const void *wake, *gates[LANES];
+	bool woken, gate_woken[LANES];
+	int64_t clock_ns;
 } world;
 
 static int new_file(void)
@@ -76,6 +80,7 @@ static int world_unlink(const char *path)
 	if (!world.named || strcmp(path, world.path) != 0)
 		return -ENOENT;
 	world.named = false;
+	trap_note();
 	return 0;
 }
 
@@ -208,13 +213,112 @@ static int world_unmap(void *address, uint64_t bytes)
 	return os_linux.unmap(address, bytes);
 }
 
-/* Nobody else runs here: a sleep would be for ever. */
+/* ---- waiting and time -------------------------------------------------------------------- */
+
+/* Nobody else runs here: a sleep is one to its end. */
 static int world_futex_wait(const void *word, uint32_t value, int64_t timeout_ns)
 {
 	(void)word;
 	(void)value;
-	(void)timeout_ns;
+	world.clock_ns += timeout_ns > 0 ? timeout_ns : 0;
 	return -ETIMEDOUT;
+}
+
+static void note_wake(const void *word)
+{
+	world.woken |= word == world.wake;
+	for (int i = 0; i < LANES; i++)
+		world.gate_woken[i] |= word == world.gates[i];
+}
+
+static int world_futex_wake(const void *word, int count)
+{
+	(void)count;
+	note_wake(word);
+	trap_note();
+	return 0;
+}
+
+/* In one piece: whoever dies has done both, or neither. */
+static int world_futex_add_and_wake(const void *word, void *add, unsigned shift)
+{
+	trap_pause();
+	atomic_fetch_add((_Atomic uint32_t *)add, (uint32_t)1 << shift);
+	note_wake(word);
+	trap_resume();
+	return 0;
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static void do_nothing(void)
+{
+}
+
+/* Time and names are the same each time, so that what is done in two orders comes out equal. */
+static int64_t world_now_ns(void)
+{
+	return world.clock_ns += 1000;
+}
+
+static int64_t world_realtime_ns(void)
+{
+	return 1000000000000000000;
+}
+
+static uint64_t world_number(void)
+{
+	return 4026531836;
+}
+
+static uint32_t world_pid(void)
+{
+	return 4711;
+}
+
+static void world_process_name(char name[16])
+{
+	memcpy(name, "a survivor\0\0\0\0\0", 16);
+}
+
+static int world_boot_id(uint8_t id[16])
+{
+	static uint8_t known[16];
+	static bool is_known;
+	if (!is_known && os_linux.boot_id(known) < 0)
+		return -EIO;
+	is_known = true;
+	memcpy(id, known, sizeof(known));
+	return 0;
+}
+
+static void find_futexes(const struct region *region)
+{
+	struct topic_map map;
+	world.wake = NULL;
+	world.woken = false;
+	memset(world.gates, 0, sizeof(world.gates));
+	memset(world.gate_woken, 0, sizeof(world.gate_woken));
+	if (topic_map(&map, region) < 0)
+		return;
+	world.wake = &map.body->wake;
+	for (uint32_t i = 0; i < LANES && i < map.lane_count; i++)
+		world.gates[i] = &map.controls[i].gate;
+}
+
+void world_tell(struct moment *moment)
+{
+	moment->named = world.named;
+	moment->woken = world.woken;
+	memcpy(moment->gate_woken, world.gate_woken, sizeof(world.gate_woken));
+}
+
+int world_descriptor(void)
+{
+	return new_file();
 }
 
 static struct os_calls table;
@@ -246,6 +350,22 @@ void world_begin(const struct region *region, const char *path, bool named, cons
 	table.map = world_map;
 	table.unmap = world_unmap;
 	table.futex_wait = world_futex_wait;
+	table.futex_wake = world_futex_wake;
+	table.futex_add_and_wake = world_futex_add_and_wake;
+	table.barrier_register = nothing;
+	table.barrier = nothing;
+	table.hold_forks = nothing;
+	table.let_forks = do_nothing;
+	table.yield = do_nothing;
+	table.now_ns = world_now_ns;
+	table.realtime_ns = world_realtime_ns;
+	table.pid_namespace = world_number;
+	table.start_time = world_number;
+	table.pid = world_pid;
+	table.process_name = world_process_name;
+	table.boot_id = world_boot_id;
+	find_futexes(region);
+	world.clock_ns = 1000000000;
 	os = &table;
 }
 

@@ -13,19 +13,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char *place_cgroup;
 static bool may_mount, may_twin;
 static int own_pids = -1;
 static int twin_pids[2] = {-1, -1};
 static pid_t twin_init[2];
 
-static void write_file(const char *path, const char *text)
+static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
+		return false;
+	bool written = write(fd, text, strlen(text)) > 0;
+	if (!written)
 		printf("can't write %s: %s\n", path, strerror(errno));
 	close(fd);
+	return written;
+}
+
+bool place_squeeze(void)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/cgroup.procs", place_cgroup);
+	return write_file(path, "0");
 }
 
 /*

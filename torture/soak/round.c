@@ -38,6 +38,8 @@ static enum role choose_role(void)
 		sum += weights[i];
 	unsigned dice = (unsigned)roll(sum);
 	int role = 0;
+	if (place_cgroup && roll(12) == 0)
+		return ROLE_SQUEEZED;
 	while (dice >= weights[role])
 		dice -= weights[role++];
 	return (enum role)role;

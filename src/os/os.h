@@ -3,6 +3,10 @@
  * The only place with system calls, through one table that tests can replace: the library calls
  * os->x(), never x(). Every function returns >= 0, or -errno. Nothing here sets the error detail:
  * callers know what they were doing.
+ *
+ * -EAGAIN and -EINTR mean something of ours (shoal/error.h), so only those return them that say so:
+ * lock (held by somebody else), futex_wait and wait_entry. Elsewhere a call that a signal broke off
+ * is made again, and a passing want of the kernel's has another code.
  */
 #ifndef SHOAL_OS_OS_H
 #define SHOAL_OS_OS_H

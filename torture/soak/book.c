@@ -83,7 +83,7 @@ uint64_t roll(uint64_t sides)
 
 bool plant_now(enum plant which)
 {
-	return plant == which && me != WORKERS && roll(200) == 0;
+	return plant == which && me != WORKERS && roll(which == PLANT_ROBBED ? 8 : 200) == 0;
 }
 
 void book_make(uint64_t seed)

@@ -415,6 +415,7 @@ __attribute__((noreturn)) static void be_asker(uint32_t way)
 		expect("an asker's pub_open", shoal_pub_open(&pub, NAME, 0, &options));
 	while (!atomic_load(&stage->end)) {
 		shoal_sub *sub = NULL;
+		nap_ns((int64_t)roll(300) * 1000); /* who is to be stopped needs a core, too */
 		atomic_fetch_add(&stage->looks, 1);
 		if (way == 0) {
 			atomic_fetch_add(&stage->dead, census().dead);
@@ -505,7 +506,7 @@ int run_identity(uint64_t cycles, const char *counts)
 					       .subscribers = ACTORS,
 					       .spin_ns = SHOAL_SPIN_NEVER};
 	expect("create", shoal_topic_create(NAME, SHOAL_EXCLUSIVE, &options));
-	uint64_t rounds = run_twins(cycles / 100);
+	uint64_t rounds = run_twins(10 + cycles / 500);
 	run_exec();
 	uint64_t forks = run_forks();
 	uint64_t stops = run_stops(cycles);

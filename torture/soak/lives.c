@@ -14,6 +14,7 @@ const char *const role_names[ROLE_COUNT] = {
     [ROLE_PUBLISHER] = "publisher", [ROLE_READER] = "reader", [ROLE_MIXER] = "mixer",
     [ROLE_FORKER] = "forker",       [ROLE_CLOSER] = "closer", [ROLE_UNMAPPER] = "unmapper",
     [ROLE_THREADER] = "threader",   [ROLE_EXECER] = "execer", [ROLE_HOG] = "hog",
+    [ROLE_SQUEEZED] = "squeezed",
 };
 
 static struct holdings at_birth;
@@ -248,6 +249,23 @@ static void live_hog(void)
 	}
 }
 
+/* Takes memory until the kernel ends it, in a call of ours or between two; so it is doomed from the
+ * start. Where nothing limits it, it ends by itself. */
+static void live_squeezed(void)
+{
+	enum { PART = 128 << 10, PARTS = 256 };
+	atomic_store(&book->workers[me].doomed, my_life);
+	if (!place_squeeze())
+		violate(UINT32_MAX, "can't enter %s: %s", place_cgroup, strerror(errno));
+	for (int i = 0; i < PARTS && !told_to_stop(1); i++) {
+		static char *parts[PARTS];
+		parts[i] = malloc(PART);
+		if (parts[i])
+			memset(parts[i], 1, PART);
+		mix_for(roll(60));
+	}
+}
+
 __attribute__((noreturn)) void live(enum role role)
 {
 	at_birth = holdings_now();
@@ -269,6 +287,9 @@ __attribute__((noreturn)) void live(enum role role)
 		break;
 	case ROLE_HOG:
 		live_hog();
+		break;
+	case ROLE_SQUEEZED:
+		live_squeezed();
 		break;
 	case ROLE_UNMAPPER:
 		mix_for(roll(1000));

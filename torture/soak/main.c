@@ -13,6 +13,7 @@ static const char usage[] =
     "  --kills N      and until so many were killed\n"
     "  --seed N       the same choices again; the moments differ\n"
     "  --counts FILE  appends what was done, as lines 'key value'\n"
+    "  --cgroup DIR   a memory cgroup with a limit of some MiB, for some workers to die in\n"
     "  --identity N   instead: who is alive, with N cycles of SIGSTOP and SIGCONT\n"
     "  --scribble S   instead: a stranger writes all over an object, S seconds\n"
     "  --plant WHAT   one worker in a while does wrong: succeeds when that is found\n";
@@ -38,6 +39,8 @@ static bool parse(int argc, char **argv, struct options *ret)
 			ret->cycles = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--scribble") == 0)
 			ret->scribble = strtoull(value, NULL, 10);
+		else if (strcmp(argv[i], "--cgroup") == 0)
+			place_cgroup = value;
 		else if (strcmp(argv[i], "--counts") == 0)
 			ret->counts = value;
 		else if (strcmp(argv[i], "--plant") == 0)
@@ -202,6 +205,8 @@ int main(int argc, char **argv)
 		return r;
 	}
 	topics_make(directory, place_small(small) ? small : NULL);
+	if (!place_cgroup)
+		printf("left out: a memory cgroup (none was named with --cgroup)\n");
 	catch_crashes();
 	signal(SIGUSR1, SIG_IGN); /* until a worker says what they mean to it */
 	signal(SIGUSR2, SIG_IGN);

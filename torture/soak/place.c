@@ -9,48 +9,77 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char *place_cgroup;
 static bool may_mount, may_twin;
 static int own_pids = -1;
 static int twin_pids[2] = {-1, -1};
 static pid_t twin_init[2];
 
-static void write_file(const char *path, const char *text)
+static bool write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
+		return false;
+	bool written = write(fd, text, strlen(text)) > 0;
+	if (!written)
 		printf("can't write %s: %s\n", path, strerror(errno));
 	close(fd);
+	return written;
 }
 
-/* An unprivileged user is one still, but may do more in a namespace of its own. */
+bool place_squeeze(void)
+{
+	char path[300];
+	snprintf(path, sizeof(path), "%s/cgroup.procs", place_cgroup);
+	return write_file(path, "0");
+}
+
+/*
+ * An unprivileged user is one still, but may do more in a namespace of its own. From a PID
+ * namespace that is not ours we could not come back to where we are: so the rest of this program is
+ * the first process of a new one, and we wait for it.
+ */
 static bool become_master(void)
 {
 	char map[64];
 	unsigned uid = geteuid(), gid = getegid();
-	if (unshare(CLONE_NEWUSER) < 0)
+	if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
 		return false;
 	write_file("/proc/self/setgroups", "deny");
 	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
 	write_file("/proc/self/uid_map", map);
 	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
 	write_file("/proc/self/gid_map", map);
-	return true;
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return true;
+	}
+	int status = 0;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		exit(77);
+	exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 void place_enter(void)
 {
+	bool master = unshare(CLONE_NEWNS) == 0;
+	if (!master)
+		master = become_master() && unshare(CLONE_NEWNS) == 0;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (unshare(CLONE_NEWNS) < 0 && (!become_master() || unshare(CLONE_NEWNS) < 0)) {
+	if (!master) {
 		printf("left out: namespaces and the small file system (unshare: %s)\n",
 		       strerror(errno));
 		return;
 	}
 	may_mount = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	if (getpid() == 1) /* else numbers in /proc are not those that we know */
+		mount("proc", "/proc", "proc", 0, NULL);
 	own_pids = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	may_twin = own_pids >= 0;
 }
@@ -84,7 +113,6 @@ __attribute__((noreturn)) static void be_init(void)
 
 static bool open_twin(int i)
 {
-	char path[64];
 	if (unshare(CLONE_NEWPID) < 0)
 		return false;
 	pid_t pid = fork();
@@ -94,8 +122,7 @@ static bool open_twin(int i)
 	if (pid < 0)
 		return false;
 	twin_init[i] = pid;
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	twin_pids[i] = open(path, O_RDONLY | O_CLOEXEC);
+	twin_pids[i] = (int)syscall(SYS_pidfd_open, pid, 0u);
 	return twin_pids[i] >= 0;
 }
 

@@ -38,6 +38,8 @@ static enum role choose_role(void)
 		sum += weights[i];
 	unsigned dice = (unsigned)roll(sum);
 	int role = 0;
+	if (place_cgroup && roll(12) == 0)
+		return ROLE_SQUEEZED;
 	while (dice >= weights[role])
 		dice -= weights[role++];
 	return (enum role)role;
@@ -216,13 +218,15 @@ static bool all_is_well(void)
 
 /* ---- a round ------------------------------------------------------------------------------- */
 
+/* Up to three die at a time: one while another repairs what a third left. */
 static void do_harm(struct plan *plan)
 {
-	uint32_t victim = (uint32_t)roll(WORKERS);
 	uint64_t dice = roll(100);
-	if (dice < 85 && victim < SPARED)
-		kill_one(plan, victim);
-	else if (dice > 92)
+	if (dice < 85)
+		for (uint64_t left = 1 + roll(3); left > 0; left--)
+			kill_one(plan, (uint32_t)roll(SPARED));
+	uint32_t victim = (uint32_t)roll(WORKERS);
+	if (dice > 92)
 		stop_one(plan, victim, (int64_t)roll(STOP_NS));
 	else if (dice > 85 && slots[victim].pid && slots[victim].role == ROLE_FORKER)
 		kill(slots[victim].pid, SIGUSR2);

@@ -141,8 +141,10 @@ static void read_all(const struct shoal_view *view)
 static uint8_t *marked_buffer(size_t bytes)
 {
 	uint8_t *buffer = malloc(bytes + (SANITIZED ? 0 : MARK));
-	if (!buffer)
+	if (!buffer) {
 		violate(UINT32_MAX, "no memory");
+		_exit(3);
+	}
 	if (!SANITIZED)
 		memset(buffer + bytes, 0xa5, MARK);
 	return buffer;

@@ -336,6 +336,7 @@ enum role {
 	ROLE_THREADER,
 	ROLE_EXECER,
 	ROLE_HOG,
+	ROLE_SQUEEZED, /* only with --cgroup */
 	ROLE_COUNT
 };
 extern const char *const role_names[ROLE_COUNT];
@@ -372,6 +373,10 @@ void place_leave(const char *path);
 /* Two PID namespaces, each with an init; false when they can't be made. */
 bool place_open_twins(void);
 void place_close_twins(void);
+/* The memory cgroup that some workers are to die in, by its path; NULL: none. */
+extern const char *place_cgroup;
+/* Moves this process there. False: it can't be. */
+bool place_squeeze(void);
 /* Forks into the namespace `twin` (0, 1), or -1: where we are. */
 pid_t place_fork(int twin);
 

@@ -228,8 +228,9 @@ void explore_random(const struct scenario *scenario, uint64_t deaths, uint64_t s
 		add_some(&state, bounds->timeouts, TIMEOUT, steps, scenario->actors);
 		add_some(&state, bounds->delays, DELAY, steps, scenario->actors);
 		add_some(&state, bounds->delays, COMMIT, steps, scenario->actors);
-		/* Seven of eight, at any step. */
-		if (bounds->deaths > 0 && random_of(&state) % 8 != 0)
+		/* In seven of eight somebody dies, at any step. */
+		bool dies = random_of(&state) % 8 != 0;
+		for (uint32_t i = 0; dies && i < bounds->deaths; i++)
 			insert((struct deviation){
 			    .step = 1 + (uint32_t)(random_of(&state) % steps),
 			    .kind = KILL,

@@ -53,8 +53,7 @@ void fiber_begin(struct fiber *fiber, void (*run)(void))
 {
 	need_stack(fiber);
 	void **top = (void **)(void *)(fiber->memory + STACK_BYTES);
-	*--top = NULL;
-	*--top = NULL; /* where run() would return to */
+	*--top = NULL; /* where run() would return to; the stack is aligned as after a call */
 	*--top = (void *)(uintptr_t)run;
 	top -= 6;
 	memset(top, 0, 6 * sizeof(*top));

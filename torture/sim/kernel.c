@@ -434,6 +434,19 @@ void kernel_bury(uint32_t actor)
 	kernel_note_maps();
 }
 
+void sim_bury(uint32_t actor)
+{
+	kernel_bury(actor);
+}
+
+uint64_t sim_named_inode(void)
+{
+	for (int i = 0; i < NAMES; i++)
+		if (kernel.names[i].file >= 0)
+			return kernel.files[kernel.names[i].file].inode;
+	return 0;
+}
+
 void kernel_reset(void)
 {
 	heap_reset();

@@ -291,6 +291,16 @@ void sim_as(uint32_t actor)
 	machine.current = actor;
 }
 
+bool sim_all_visible(uint32_t actor)
+{
+	return machine.actors[actor].buffer.count == 0;
+}
+
+void sim_fences_itself(uint32_t actor)
+{
+	machine.actors[actor].fences_itself = true;
+}
+
 bool sim_is_dead(uint32_t actor)
 {
 	return machine.actors[actor].state == ACTOR_DEAD;

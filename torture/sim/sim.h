@@ -147,6 +147,14 @@ void sim_as(uint32_t actor);
 bool sim_is_dead(uint32_t actor);
 /* Neither dead nor done. */
 bool sim_is_busy(uint32_t actor);
+/* Does everybody see all that it has stored? */
+bool sim_all_visible(uint32_t actor);
+/* In set_up: as if that one had been killed, with all that it holds. */
+void sim_bury(uint32_t actor);
+/* That one can't register with membarrier. For set_up, before it joins. */
+void sim_fences_itself(uint32_t actor);
+/* Where the only name leads; 0: there is none. */
+uint64_t sim_named_inode(void);
 /* Of the bytes of a view, as the actor sees them now, each word in a step. */
 void sim_read(const void *view, void *to, size_t bytes);
 void sim_write(void *view, const void *from, size_t bytes);

@@ -56,6 +56,8 @@ void rig_read_from_cursor(uint32_t lane);
 
 /* The next message. False: there was no room. */
 bool rig_publish(void);
+/* The next `count` ones in one batch, or as many as there is room for; how many those were. */
+uint32_t rig_publish_batch(uint32_t count);
 /* The next one in place, looked at twice. False: there was none. */
 bool rig_read(void);
 /* One copied, by a lossy reader. */

@@ -214,7 +214,7 @@ static void shared_store(const volatile void *p, uint32_t bytes, uint64_t value,
 {
 	bool strong = order == __ATOMIC_SEQ_CST;
 	bool release = order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL;
-	if (unlikely(weakness.kind != WEAK_NOT) && (strong || release) && is_weak(WEAK_STORE))
+	if ((strong || release) && is_weak(WEAK_STORE))
 		strong = release = false;
 	bool drop = is_weak(WEAK_DROP);
 	machine_step(strong ? STEP_ATOMIC : STEP_STORE);

@@ -434,6 +434,19 @@ void kernel_bury(uint32_t actor)
 	kernel_note_maps();
 }
 
+uint32_t kernel_open_things(uint32_t actor)
+{
+	uint32_t count = 0;
+	for (int i = 0; i < DESCRIPTORS; i++)
+		count += kernel.descriptors[actor][i] >= 0;
+	for (int i = 0; i < DESCRIPTIONS; i++)
+		count += kernel.descriptions[i].references > 0 &&
+			 kernel.descriptions[i].actor == actor;
+	for (int i = 0; i < FILES; i++)
+		count += (uint32_t)kernel.maps[actor][i];
+	return count;
+}
+
 void sim_bury(uint32_t actor)
 {
 	kernel_bury(actor);

@@ -202,23 +202,33 @@ void machine_begin(const struct scenario *scenario); /* set_up and snapshot */
 /* One schedule. False: something is wrong, and machine.why says what. */
 bool machine_run(const struct deviation *deviations, uint32_t count);
 
+/* As set_up left it, and then only this, by actor 0. */
+bool machine_run_alone(void (*prepare)(void), void (*run)(void));
+
 /* ---- kernel.c ---------------------------------------------------------------------------- */
 
 void kernel_open(void); /* the os table is ours from here on */
 void kernel_reset(void);
 void kernel_snapshot(void);
 void kernel_restore(void);
+uint32_t kernel_open_things(uint32_t actor); /* descriptors, descriptions and mappings */
 void kernel_bury(uint32_t actor); /* its descriptors and mappings go, and its locks with them */
 
 /* ---- weaken.c, symbols.c ----------------------------------------------------------------- */
 
-enum weak_kind { WEAK_NOT, WEAK_FENCE, WEAK_BARRIER, WEAK_STORE, WEAK_DROP, WEAK_ATOMIC };
+enum weak_kind {
+	WEAK_FENCE = 1,   /* left out */
+	WEAK_BARRIER = 2, /* the same */
+	WEAK_STORE = 4,   /* relaxed */
+	WEAK_DROP = 8,    /* a store, or what a read-modify-write stores, or whom a wake wakes */
+	WEAK_ATOMIC = 16, /* relaxed */
+};
 
 #define EACH UINT32_MAX
 enum { RANGES_MAX = 8 };
 
 struct weakness {
-	enum weak_kind kind;
+	unsigned kinds;  /* 0: none is planted */
 	uint32_t ranges; /* the function; an inline one may be there several times */
 	const void *from[RANGES_MAX], *to[RANGES_MAX];
 	uint32_t nth;
@@ -230,7 +240,7 @@ bool weak_here(const void *site);
 /* Is this call the one that is to be weaker than it is written? */
 static inline bool is_weak(enum weak_kind kind)
 {
-	return unlikely(weakness.kind == kind) && weak_here(machine.site);
+	return unlikely(weakness.kinds & kind) && weak_here(machine.site);
 }
 
 /* The function around an address: "raise_oldest+0x45". */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line of torture-sim: see usage(). */
 #include "explore.h"
+#include "hostile.h"
 #include "machine.h"
 #include "weaken.h"
 
@@ -12,7 +13,8 @@
 #include <unistd.h>
 
 extern const struct group lane_group, join_group, wait_group, object_group, topic_group;
-const struct group *const groups[] = {&lane_group, &join_group, &wait_group, &object_group, &topic_group, NULL};
+const struct group *const groups[] = {&lane_group,   &join_group,  &wait_group,
+				      &object_group, &topic_group, NULL};
 
 struct options {
 	const char *command;
@@ -56,7 +58,8 @@ static void run_scenario(const struct scenario *scenario, uint64_t deaths, uint6
 		sum->violations++;
 		return;
 	}
-	bool all = explore_all(scenario, deaths, &totals);
+	/* Half for all of the small ones, if they are so few; at least half for large ones. */
+	bool all = explore_all(scenario, deaths / 2, &totals);
 	uint64_t small = totals.schedules;
 	if (totals.deaths < deaths && totals.violations == 0)
 		explore_random(scenario, deaths - totals.deaths, seed, &totals);
@@ -129,12 +132,73 @@ static int run_schedules(const struct options *options)
 	return violations > 0;
 }
 
+/* Code that trusts what it reads, too, must be found out. */
+static uint64_t run_careless(const struct options *options)
+{
+	uint64_t missed = 0;
+	explore_quiet = true;
+	for (size_t i = 0; i < careless_entry_count; i++) {
+		struct hostile_totals totals = {0};
+		const struct hostile_entry *entry = &careless_entries[i];
+		if (!strstr(entry->name, options->text))
+			continue;
+		hostile_run(entry, 100000, options->seed, &totals);
+		missed += totals.violations == 0;
+		printf("%s: %s\n    by call %" PRIu64 ": %s\n",
+		       totals.violations ? "found" : "NOT FOUND", entry->name, totals.calls,
+		       machine.why);
+	}
+	explore_quiet = false;
+	return missed;
+}
+
 static int run_mistakes(const struct options *options)
 {
 	printf("seed %" PRIu64 "\n", options->seed);
-	uint64_t missed = weaken_all(options->text, options->seed);
+	uint64_t missed = weaken_all(options->text, options->seed) + run_careless(options);
 	printf("%" PRIu64 " mistakes were not found\n", missed);
 	return missed > 0;
+}
+
+/* ---- a hostile peer ----------------------------------------------------------------------- */
+
+static void run_hostile_entry(const struct hostile_entry *entry, uint64_t reads, uint64_t seed,
+			      struct hostile_totals *sum)
+{
+	struct hostile_totals totals = {0};
+	double begin = seconds();
+	hostile_run(entry, reads, seed, &totals);
+	double took = seconds() - begin;
+	printf("%-32s %9" PRIu64 " calls, %9" PRIu64 " refused; %9" PRIu64 " reads and %9" PRIu64
+	       " words by the attacker, %5.0f k/s\n",
+	       entry->name, totals.calls, totals.failed, totals.reads, totals.words,
+	       (double)(totals.reads + totals.words) / took / 1e3);
+	fflush(stdout);
+	sum->calls += totals.calls;
+	sum->reads += totals.reads;
+	sum->words += totals.words;
+	sum->violations += totals.violations;
+}
+
+static int run_hostile(const struct options *options)
+{
+	struct hostile_totals sum = {0};
+	uint64_t chosen = 0;
+	printf("seed %" PRIu64 "\n", options->seed);
+	for (size_t i = 0; i < hostile_entry_count; i++)
+		chosen += strstr(hostile_entries[i].name, options->text) != NULL;
+	for (size_t i = 0; i < hostile_entry_count; i++)
+		if (strstr(hostile_entries[i].name, options->text))
+			run_hostile_entry(&hostile_entries[i], options->budget / chosen + 1,
+					  options->seed, &sum);
+	printf("%" PRIu64 " calls, %" PRIu64 " reads and %" PRIu64
+	       " words by the attacker, %" PRIu64 " violations\n",
+	       sum.calls, sum.reads, sum.words, sum.violations);
+	count(options, "hostile", "calls", sum.calls);
+	count(options, "hostile", "reads", sum.reads);
+	count(options, "hostile", "words", sum.words);
+	count(options, "hostile", "violations", sum.violations);
+	return sum.violations > 0 || chosen == 0;
 }
 
 /* ---- the ends of a program that goes wrong ------------------------------------------------ */
@@ -227,6 +291,8 @@ int main(int argc, char **argv)
 	struct options options = {.text = "", .budget = 100000};
 	if (getrandom(&options.seed, 4, 0) < 0)
 		options.seed = 1;
+	if (argc > 1 && strcmp(argv[1], "mistakes") == 0)
+		options.seed = 1; /* they are found, or not, by the same schedules each time */
 	if (argc < 2 || !read_options(argc, argv, &options))
 		return usage();
 	memory_open();
@@ -238,5 +304,7 @@ int main(int argc, char **argv)
 		return run_schedules(&options);
 	if (strcmp(argv[1], "mistakes") == 0)
 		return run_mistakes(&options);
+	if (strcmp(argv[1], "hostile") == 0)
+		return run_hostile(&options);
 	return usage();
 }

@@ -317,8 +317,7 @@ static void run_actor(void)
 {
 	machine.scenario->actor[machine.current]();
 	struct actor *actor = current_actor();
-	if (actor->pending)
-		machine_take_pending(actor);
+	machine_step(STEP_YIELD); /* what it stored last may wait a little longer */
 	memory_drain(machine.current);
 	actor->state = ACTOR_DONE;
 	if (machine.tracing)
@@ -399,7 +398,7 @@ void machine_begin(const struct scenario *scenario)
 	set_up_now = machine.now;
 }
 
-bool machine_run(const struct deviation *deviations, uint32_t count)
+static void put_back(void)
 {
 	machine.runs++;
 	memory_restore();
@@ -408,10 +407,28 @@ bool machine_run(const struct deviation *deviations, uint32_t count)
 	reset_actors();
 	for (uint32_t i = 0; i < ACTORS; i++)
 		machine.actors[i].registered = registered[i];
+	machine.now = set_up_now;
+	machine.failed = machine.died = false;
+}
+
+bool machine_run_alone(void (*prepare)(void), void (*run)(void))
+{
+	put_back();
+	be_alone(0);
+	if (setjmp(over) != 0)
+		return false;
+	prepare();
+	run();
+	sim_as(0);
+	return !machine.failed;
+}
+
+bool machine_run(const struct deviation *deviations, uint32_t count)
+{
+	put_back();
 	for (uint32_t i = 0; i < machine.scenario->actors; i++)
 		fiber_begin(&machine.actors[i].fiber, run_actor);
-	machine.now = set_up_now;
-	machine.alone = machine.failed = machine.died = false;
+	machine.alone = false;
 	machine.deviations = deviations;
 	machine.deviation_count = count;
 	machine.deviation_next = 0;

@@ -34,7 +34,7 @@ static bool is_nth(const void *site)
 
 bool weak_here(const void *site)
 {
-	if (machine.alone || !is_inside(site) || !is_nth(site))
+	if (!is_inside(site) || !is_nth(site))
 		return false;
 	weakness.met++;
 	return true;
@@ -44,7 +44,6 @@ static bool plant(const struct mistake *mistake)
 {
 	site_count = 0;
 	weakness.met = 0;
-	weakness.kind = mistake->kind;
 	weakness.nth = mistake->nth;
 	weakness.ranges = symbol_ranges(mistake->function, weakness.from, weakness.to, RANGES_MAX);
 	return weakness.ranges > 0;
@@ -55,11 +54,18 @@ static bool is_found(const struct mistake *mistake, const struct scenario *scena
 {
 	if (strncmp(scenario->name, mistake->where, strlen(mistake->where)) != 0)
 		return false;
+	weakness.kinds = 0;
 	machine_begin(scenario);
 	if (machine.failed)
 		return false;
-	if (!explore_all(scenario, mistake->most, totals) && totals->violations == 0)
-		explore_random(scenario, mistake->most, seed, totals);
+	weakness.kinds = mistake->kinds;
+	uint64_t most = mistake->most ? mistake->most : 20000;
+	struct scenario changed = *scenario;
+	if (mistake->bounds.preemptions)
+		changed.small = mistake->bounds;
+	explore_all(&changed, most, totals);
+	if (totals->violations == 0)
+		explore_random(scenario, most, seed, totals);
 	return totals->violations > 0;
 }
 
@@ -74,7 +80,7 @@ static bool seek(const struct mistake *mistake, uint64_t seed)
 	for (size_t g = 0; groups[g] && !found; g++)
 		for (size_t i = 0; i < groups[g]->count && !found; i++)
 			found = is_found(mistake, &groups[g]->scenarios[i], seed, &totals);
-	weakness.kind = WEAK_NOT;
+	weakness.kinds = 0;
 	if (found)
 		printf("found: %s\n    by schedule %llu, %s@%s: %s\n", mistake->what,
 		       (unsigned long long)totals.schedules, machine.scenario->name,

@@ -10,9 +10,10 @@ struct mistake {
 	const char *what;
 	const char *where; /* scenarios whose names begin so */
 	const char *function;
-	enum weak_kind kind;
-	uint32_t nth;  /* of the places of that kind in it, as they are met; EACH: all of them */
-	uint64_t most; /* schedules in one scenario; as many random ones if those were not all */
+	unsigned kinds; /* enum weak_kind */
+	uint32_t nth;   /* of the places of these kinds in it, as they are met; EACH: all of them */
+	struct bounds bounds; /* in which it is sought; nothing: the scenario's small ones */
+	uint64_t most;        /* schedules in one scenario, and as many random ones; 0: 20,000 */
 };
 extern const struct mistake mistakes[];
 extern const size_t mistake_count;

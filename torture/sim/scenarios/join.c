@@ -92,9 +92,10 @@ static void set_up_tiny(void)
 
 static void set_up_outside(void)
 {
-	set_up(&(struct rig_spec){
-		   .lanes = 1, .subscribers = 2, .slots = 4, .area = 256, .outside = 80},
-	       2);
+	set_up(
+	    &(struct rig_spec){
+		.lanes = 1, .subscribers = 2, .slots = 4, .area = 256, .outside = 80},
+	    2);
 }
 
 static void check(void)

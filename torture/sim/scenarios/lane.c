@@ -75,16 +75,18 @@ static void set_up_small(void)
 /* Two of them fill the payload area. */
 static void set_up_outside(void)
 {
-	set_up(&(struct rig_spec){
-		   .lanes = 1, .subscribers = 2, .slots = 4, .area = 256, .outside = 80},
-	       false);
+	set_up(
+	    &(struct rig_spec){
+		.lanes = 1, .subscribers = 2, .slots = 4, .area = 256, .outside = 80},
+	    false);
 }
 
 static void set_up_lossy_outside(void)
 {
-	set_up(&(struct rig_spec){
-		   .lanes = 1, .subscribers = 2, .slots = 8, .area = 256, .outside = 80},
-	       true);
+	set_up(
+	    &(struct rig_spec){
+		.lanes = 1, .subscribers = 2, .slots = 8, .area = 256, .outside = 80},
+	    true);
 }
 
 static void set_up_three(void)

@@ -19,8 +19,8 @@ extern struct pubsub {
 	shoal_pub *pubs[ACTORS];
 	shoal_sub *subs[ACTORS];
 	uint32_t lanes[ACTORS]; /* of the publishers */
-	uint64_t inode; /* of the object that is in use */
-	uint64_t gone; /* bits: those that were, by inode */
+	uint64_t inode;         /* of the object that is in use */
+	uint64_t gone;          /* bits: those that were, by inode */
 	/* by lane, of that object */
 	uint64_t begun[PUBSUB_LANES];
 	uint64_t committed[PUBSUB_LANES];
@@ -51,7 +51,9 @@ void pubsub_close(void);
 uint64_t pubsub_end(uint32_t lane);
 /* Has that subscriber all there is, and may there be more? Then it may sleep. */
 bool pubsub_has_all(uint32_t actor);
-/* It is as it should be: audit, and who lives can go on. */
+/* All that was committed is there, and who lives reads it to the end. */
+void pubsub_check_readers(void);
+/* That, and whoever comes next finds it in order, or finds none. */
 void pubsub_check(void);
 
 #endif

@@ -35,6 +35,18 @@ static void sleep_for_flag(void)
 	}
 }
 
+/* Woken in vain once, it is at its second sleep: the one without a limit. */
+static void sleep_for_second_flag(void)
+{
+	uint64_t wanted = 2;
+	struct wait wait = {.word = &rig_me()->map.body->wake,
+			    .look = flag_is_up,
+			    .context = &wanted,
+			    .timeout_ns = SHOAL_FOREVER};
+	int r = wait_until(&wait);
+	SIM_CHECK(r == 0, "wait_until: %d", r);
+}
+
 static void raise_flag(void)
 {
 	for (uint64_t i = 1; i <= 2; i++) {
@@ -67,15 +79,20 @@ static void set_up_flag_alone(void)
 
 /* ---- handles ------------------------------------------------------------------------------ */
 
-static void set_up_handles(uint32_t slots, uint32_t pubs, uint32_t subs)
+static void open_handles(uint32_t pubs, uint32_t subs)
 {
-	pubsub_begin(pubs, 3, slots);
 	for (uint32_t i = 0; i < pubs + subs; i++) {
 		sim_as(i);
 		int r = i < pubs ? pubsub_open_pub(SHOAL_CREATE) : pubsub_open_sub(0);
 		SIM_CHECK(r >= 0, "opening: %d", r);
 	}
 	sim_as(0);
+}
+
+static void set_up_handles(uint32_t slots, uint32_t pubs, uint32_t subs)
+{
+	pubsub_begin(pubs, 3, slots);
+	open_handles(pubs, subs);
 }
 
 static void one_and_one(void)
@@ -93,6 +110,18 @@ static void sleeper_without_membarrier(void)
 {
 	sim_fences_itself(1);
 	one_and_one();
+}
+
+static void one_and_one_more_lane(void)
+{
+	pubsub_begin(2, 3, 4);
+	open_handles(1, 1);
+}
+
+static void one_that_fences_more_lanes(void)
+{
+	sim_fences_itself(0);
+	one_and_one_more_lane();
 }
 
 static void two_and_one(void)
@@ -212,6 +241,39 @@ static void receive_to_the_end(void)
 	pubsub_close();
 }
 
+static void close_at_once(void)
+{
+	pubsub_close();
+}
+
+/* Nothing was sent: the end is all there is to wait for. */
+static void await_the_end(void)
+{
+	int r = pubsub_receive(SHOAL_FOREVER);
+	SIM_CHECK(r == -EPIPE || r == -ESTALE, "receiving: %d", r);
+}
+
+/* Wakes subscribers, and has no message for them. */
+static void come_and_go(void)
+{
+	int r = pubsub_open_pub(0);
+	SIM_CHECK(r == 0 || r == -ENOENT, "opening a publisher: %d", r);
+	if (r == 0)
+		pubsub_close();
+}
+
+/* The others' leaving is the end, when the publisher did not live to leave. */
+static void receive_one(void)
+{
+	int r = pubsub_receive(SHOAL_FOREVER);
+	SIM_CHECK(r == 0 || (r == -EPIPE && sim_is_dead(0)), "receiving: %d", r);
+}
+
+static void publish_one(void)
+{
+	publish(1, 0);
+}
+
 static void receive_until_removed(void)
 {
 	int r = 0;
@@ -278,10 +340,19 @@ static const struct scenario scenarios[] = {
     {.name = "wait: a flag, the waker fences for itself",
      .actors = 2,
      .set_up = set_up_flag_alone,
-     .actor = {raise_flag, sleep_for_flag},
+     .actor = {raise_flag, sleep_for_second_flag},
      .may_sleep = nobody_left_to_wake,
      .check = nothing_more,
-     BOUNDS},
+     .small = {.preemptions = 2, .deaths = 1, .timeouts = 1, .delays = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
+    {.name = "wait: a flag, woken in vain",
+     .actors = 2,
+     .set_up = set_up_flag,
+     .actor = {raise_flag, sleep_for_second_flag},
+     .may_sleep = nobody_left_to_wake,
+     .check = nothing_more,
+     .small = {.preemptions = 2, .deaths = 1, .timeouts = 1, .delays = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
     {.name = "wait: a flag, two sleepers",
      .actors = 3,
      .set_up = set_up_flag,
@@ -294,77 +365,106 @@ static const struct scenario scenarios[] = {
      .set_up = one_and_one,
      .actor = {publish_few, receive_few},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for messages, the publisher fences for itself",
      .actors = 2,
      .set_up = one_that_fences,
      .actor = {publish_few, receive_few},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for messages, without membarrier",
      .actors = 2,
      .set_up = sleeper_without_membarrier,
      .actor = {publish_few, receive_few_in_time},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for a batch",
      .actors = 2,
      .set_up = one_and_one,
      .actor = {publish_batch, receive_few},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for two publishers",
      .actors = 3,
      .set_up = two_and_one,
      .actor = {publish_few, publish_few, receive_from_two},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for the end",
      .actors = 2,
      .set_up = one_and_one,
      .actor = {publish_and_close, receive_to_the_end},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
+     BOUNDS},
+    {.name = "wait: for the end, and nothing else",
+     .actors = 2,
+     .set_up = one_and_one,
+     .actor = {close_at_once, await_the_end},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
+     .small = {.preemptions = 2, .deaths = 1, .timeouts = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
+    {.name = "wait: for a message, others come and go",
+     .actors = 3,
+     .set_up = one_and_one_more_lane,
+     .actor = {publish_one, receive_one, come_and_go},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
+     BOUNDS},
+    {.name = "wait: for a batch, others come and go",
+     .actors = 3,
+     .set_up = one_and_one_more_lane,
+     .actor = {publish_batch, receive_one, come_and_go},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
+     BOUNDS},
+    {.name = "wait: for one that fences, others come and go",
+     .actors = 3,
+     .set_up = one_that_fences_more_lanes,
+     .actor = {publish_one, receive_one, come_and_go},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for room",
      .actors = 2,
      .set_up = full_lane,
      .actor = {publish_many, borrow_many},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for room, two subscribers",
      .actors = 3,
      .set_up = full_lane_two,
      .actor = {publish_many, borrow_many, borrow_many},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for room outside the slot",
      .actors = 2,
      .set_up = full_area,
      .actor = {publish_many, borrow_many},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for all to be read",
      .actors = 2,
      .set_up = one_and_one,
      .actor = {publish_and_drain, receive_few},
      .may_sleep = may_sleep,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: for a subscriber",
      .actors = 2,
      .set_up = publisher_alone,
      .actor = {await_subscriber, subscribe},
      .may_sleep = without_subscriber,
-     .check = pubsub_check,
+     .check = pubsub_check_readers,
      BOUNDS},
     {.name = "wait: removed by force",
      .actors = 3,

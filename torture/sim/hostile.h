@@ -26,8 +26,8 @@ extern const size_t careless_entry_count;
 
 struct hostile_totals {
 	uint64_t calls;
-	uint64_t reads; /* of shared bytes, answered by the attacker */
-	uint64_t words; /* of copies that pread made, and of objects of garbage */
+	uint64_t reads;  /* of shared bytes, answered by the attacker */
+	uint64_t words;  /* of copies that pread made, and of objects of garbage */
 	uint64_t failed; /* calls that said no */
 	uint64_t violations;
 };

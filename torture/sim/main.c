@@ -86,24 +86,54 @@ static void count(const struct options *options, const char *what, const char *w
 	fclose(file);
 }
 
-static uint64_t run_group(const struct group *group, const struct options *options)
+static size_t structure_length(const struct scenario *scenario)
+{
+	return strcspn(scenario->name, ":");
+}
+
+/* Those of one structure stand one behind the other, and share its budget. */
+static size_t same_structure(const struct scenario *scenarios, size_t count)
+{
+	size_t length = structure_length(&scenarios[0]), n = 1;
+	while (n < count && structure_length(&scenarios[n]) == length &&
+	       strncmp(scenarios[n].name, scenarios[0].name, length) == 0)
+		n++;
+	return n;
+}
+
+static uint64_t run_structure(const struct scenario *scenarios, size_t n,
+			      const struct options *options)
 {
 	struct totals sum = {0};
 	uint64_t chosen = 0;
-	for (size_t i = 0; i < group->count; i++)
-		chosen += strstr(group->scenarios[i].name, options->text) != NULL;
+	char name[32];
+	snprintf(name, sizeof(name), "%.*s", (int)structure_length(&scenarios[0]),
+		 scenarios[0].name);
+	for (size_t i = 0; i < n; i++)
+		chosen += strstr(scenarios[i].name, options->text) != NULL;
 	if (chosen == 0)
 		return 0;
-	for (size_t i = 0; i < group->count; i++)
-		if (strstr(group->scenarios[i].name, options->text))
-			run_scenario(&group->scenarios[i], options->budget / chosen + 1,
-				     options->seed, &sum);
+	for (size_t i = 0; i < n; i++)
+		if (strstr(scenarios[i].name, options->text))
+			run_scenario(&scenarios[i], options->budget / chosen + 1, options->seed,
+				     &sum);
 	printf("%s: %" PRIu64 " schedules, %" PRIu64 " with a death, %" PRIu64 " violations\n",
-	       group->name, sum.schedules, sum.deaths, sum.violations);
-	count(options, "schedules", group->name, sum.schedules);
-	count(options, "schedules_with_a_death", group->name, sum.deaths);
-	count(options, "schedules_violations", group->name, sum.violations);
+	       name, sum.schedules, sum.deaths, sum.violations);
+	count(options, "schedules", name, sum.schedules);
+	count(options, "schedules_with_a_death", name, sum.deaths);
+	count(options, "schedules_violations", name, sum.violations);
 	return sum.violations;
+}
+
+static uint64_t run_group(const struct group *group, const struct options *options)
+{
+	uint64_t violations = 0;
+	size_t n;
+	for (size_t i = 0; i < group->count; i += n) {
+		n = same_structure(&group->scenarios[i], group->count - i);
+		violations += run_structure(&group->scenarios[i], n, options);
+	}
+	return violations;
 }
 
 static int replay(const struct options *options)

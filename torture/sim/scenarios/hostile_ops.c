@@ -21,8 +21,8 @@ static void make_buffer(void)
 {
 	if (buffer)
 		return;
-	uint8_t *memory = mmap(NULL, 2 * BUFFER, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory =
+	    mmap(NULL, 2 * BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	SIM_CHECK(memory != MAP_FAILED && mprotect(memory + BUFFER, BUFFER, PROT_NONE) == 0,
 		  "no memory");
 	buffer = memory;
@@ -328,8 +328,8 @@ static int64_t call_close_sub(void)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-static const int open_errors[] = {ENOENT, EEXIST, ENOSPC,     EUSERS, EPERM,	EBADMSG, ENOTSUP,
-				  ESTALE, EXDEV,  EPROTOTYPE, ENODATA, ENOMEM, EBUSY,	0};
+static const int open_errors[] = {ENOENT, EEXIST, ENOSPC,     EUSERS,  EPERM,  EBADMSG, ENOTSUP,
+				  ESTALE, EXDEV,  EPROTOTYPE, ENODATA, ENOMEM, EBUSY,   0};
 static const int read_errors[] = {EAGAIN, ETIMEDOUT, EPIPE, EBADMSG, ESTALE, EMSGSIZE, ENOMEM, 0};
 static const int write_errors[] = {EAGAIN, ETIMEDOUT, EBADMSG, ESTALE, 0};
 static const int wait_errors[] = {EAGAIN, ETIMEDOUT, ESTALE, 0};

@@ -6,6 +6,8 @@
 #include "pubsub.h"
 #include "rig.h"
 
+#include "topic/handle.h"
+
 #include <errno.h>
 
 enum { FEW = 3 };
@@ -118,10 +120,19 @@ static void one_and_one_more_lane(void)
 	open_handles(1, 1);
 }
 
-static void one_that_fences_more_lanes(void)
+static void one_and_one_and_another(void)
+{
+	one_and_one_more_lane();
+	sim_as(2);
+	int r = pubsub_open_pub(0);
+	SIM_CHECK(r >= 0, "opening: %d", r);
+	sim_as(0);
+}
+
+static void one_that_fences_and_another(void)
 {
 	sim_fences_itself(0);
-	one_and_one_more_lane();
+	one_and_one_and_another();
 }
 
 static void two_and_one(void)
@@ -274,6 +285,12 @@ static void publish_one(void)
 	publish(1, 0);
 }
 
+/* As whoever repaired a seat does, whether or not there was anything to see. */
+static void wake_in_vain(void)
+{
+	topic_wake_subscribers(&((struct handle *)pubsub.pubs[2])->map);
+}
+
 static void receive_until_removed(void)
 {
 	int r = 0;
@@ -417,20 +434,30 @@ static const struct scenario scenarios[] = {
      .may_sleep = may_sleep,
      .check = pubsub_check_readers,
      BOUNDS},
-    {.name = "wait: for a batch, others come and go",
+    {.name = "wait: for a message, woken in vain",
      .actors = 3,
-     .set_up = one_and_one_more_lane,
-     .actor = {publish_batch, receive_one, come_and_go},
+     .set_up = one_and_one_and_another,
+     .actor = {publish_one, receive_one, wake_in_vain},
      .may_sleep = may_sleep,
      .check = pubsub_check_readers,
-     BOUNDS},
-    {.name = "wait: for one that fences, others come and go",
+     .small = {.preemptions = 1, .deaths = 1, .timeouts = 1, .delays = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
+    {.name = "wait: for a batch, woken in vain",
      .actors = 3,
-     .set_up = one_that_fences_more_lanes,
-     .actor = {publish_one, receive_one, come_and_go},
+     .set_up = one_and_one_and_another,
+     .actor = {publish_batch, receive_one, wake_in_vain},
      .may_sleep = may_sleep,
      .check = pubsub_check_readers,
-     BOUNDS},
+     .small = {.preemptions = 1, .deaths = 1, .timeouts = 1, .delays = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
+    {.name = "wait: for one that fences, woken in vain",
+     .actors = 3,
+     .set_up = one_that_fences_and_another,
+     .actor = {publish_one, receive_one, wake_in_vain},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
+     .small = {.preemptions = 1, .deaths = 1, .timeouts = 1, .delays = 1},
+     .large = {.preemptions = 4, .deaths = 1, .timeouts = 2, .delays = 3}},
     {.name = "wait: for room",
      .actors = 2,
      .set_up = full_lane,

@@ -339,6 +339,26 @@ static int use_in_child(struct pair *pair)
 	return wrong;
 }
 
+/* The word is looked at once: what it says later is nobody's message. */
+static void test_once_removed_stays_removed_whatever_a_stranger_writes(void **state)
+{
+	struct pair *pair = *state;
+	char buffer[64];
+	struct shoal_view view;
+	const struct handle *handle = (const struct handle *)pair->sub;
+	_Atomic uint64_t *lifetime = &segment_header(&handle->map.region)->lifetime;
+	uint64_t live = atomic_load(lifetime);
+	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
+	assert_int_equal(shoal_pub_drain(pair->pub, 0), -ESTALE);
+	atomic_store(lifetime, live);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, sizeof(buffer), 0, &view), -ESTALE);
+	assert_int_equal(shoal_sub_receivev(pair->sub, &view, 1, buffer, sizeof(buffer), 0),
+			 -ESTALE);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -ESTALE);
+}
+
 static void test_a_child_has_no_part_in_them(void **state)
 {
 	struct pair *pair = *state;
@@ -524,6 +544,7 @@ int main(void)
 	    TEST(test_all_places_taken),
 	    TEST(test_removed_under_us),
 	    TEST(test_a_removal_is_noticed_within_a_ring),
+	    TEST(test_once_removed_stays_removed_whatever_a_stranger_writes),
 	    TEST(test_a_child_has_no_part_in_them),
 	    TEST(test_a_lossy_subscriber_counts),
 	    TEST(test_a_lossy_subscriber_that_jumped_still_copies),

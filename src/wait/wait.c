@@ -16,7 +16,8 @@ static void add_and_wake(_Atomic uint32_t *word, unsigned shift)
 		return;
 	/* FUTEX_WAKE_OP is forbidden here: a kill may come between */
 	atomic_fetch_add(word, 1u << shift);
-	os->futex_wake((const void *)word, INT32_MAX);
+	if (os->futex_wake((const void *)word, INT32_MAX) < 0)
+		atomic_fetch_or(word, WAIT_SLEEPER); /* that too: the next waker may be able to */
 }
 
 void wait_wake(_Atomic uint32_t *word)

@@ -12,8 +12,10 @@
  * --list        only the operations: group, name and functions, separated by tabs
  * --counts FILE adds lines "key value"
  * --seed N      nothing here is random; taken because all programs of the lab take it
+ *
+ * torture-step failing [TEXT] [OPTION...]: lets one call after the other fail. See failing.h.
  */
-#include "step.h"
+#include "failing.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -166,6 +168,8 @@ static void print_totals(const struct totals *totals)
 int main(int argc, char **argv)
 {
 	struct call call;
+	if (argc > 1 && strcmp(argv[1], "failing") == 0)
+		return failing_main(argc, argv);
 	if (!parse(&call, argc, argv))
 		return usage();
 	for (size_t i = 0; i < GROUPS && call.list; i++)

@@ -225,7 +225,9 @@ static int world_map_private(uint64_t bytes, void **ret)
 	}
 	if (!block->memory)
 		return -ENOMEM;
+	trap_pause(); /* not round by round */
 	memset(block->memory, 0, bytes);
+	trap_resume();
 	block->used = true;
 	*ret = block->memory;
 	return 0;

@@ -81,21 +81,16 @@ void object_roll_seat(const struct region *region, const struct kind *kind, uint
 }
 
 /* A fresh description for the byte, so that a descriptor of another thread is not in play. */
-int object_repair_seat(struct object *object, uint32_t number)
+static int repair_held(struct object *object, uint32_t number)
 {
 	const struct region *region = &object->segment.region;
-	if (number == object->seat.tag.seat || number >= region->seat_count)
-		return 0;
-	uint64_t word = atomic_load(&seat_entry(region, number)->word);
-	if (word_state(word) == SEAT_FREE || seat_alive(&object->segment, number))
-		return 0;
 	int fd = segment_reopen(&object->segment);
 	if (fd < 0)
 		return fd;
 	int r = os->lock(fd, SEGMENT_SEAT_LOCK + number);
 	if (r == 0) {
 		/* Look again: only what we see while we hold its byte is the dead one's. */
-		word = atomic_load(&seat_entry(region, number)->word);
+		uint64_t word = atomic_load(&seat_entry(region, number)->word);
 		if (word_state(word) != SEAT_FREE) {
 			object_roll_seat(region, object->kind, number, word, false);
 			r = 1;
@@ -104,6 +99,23 @@ int object_repair_seat(struct object *object, uint32_t number)
 	}
 	os->close(fd);
 	return r < 0 ? 0 : r;
+}
+
+int object_repair_seat(struct object *object, uint32_t number)
+{
+	const struct region *region = &object->segment.region;
+	if (number == object->seat.tag.seat || number >= region->seat_count)
+		return 0;
+	uint64_t word = atomic_load(&seat_entry(region, number)->word);
+	if (word_state(word) == SEAT_FREE || seat_alive(&object->segment, number))
+		return 0;
+	/* No child may have that description: if we died, the seat would look alive by it. */
+	int r = os->hold_forks();
+	if (r == 0) {
+		r = repair_held(object, number);
+		os->let_forks();
+	}
+	return r;
 }
 
 int object_repair_all(struct object *object)
@@ -221,12 +233,16 @@ bool object_is_removed(const struct region *region)
 	return word_state(atomic_load(lifetime_of(region))) == LIFETIME_REMOVED;
 }
 
-int object_check(const struct object *object)
+int object_fail_removed(const struct object *object)
 {
-	if (likely(!object_is_removed(&object->segment.region)))
-		return 0;
 	return error_fail(ESTALE, "'%s' was removed while in use; open it again",
 			  object->segment.name.text);
+}
+
+int object_check(const struct object *object)
+{
+	return likely(!object_is_removed(&object->segment.region)) ? 0
+								   : object_fail_removed(object);
 }
 
 /* ---- join -------------------------------------------------------------------------------- */

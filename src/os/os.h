@@ -69,7 +69,8 @@ struct os_calls {
 	int (*lock_held)(int fd, uint64_t offset); /* 1: another description has a write lock */
 	int (*keep_across_fork)(int fd); /* closes it in children that fork makes from here on */
 	void (*forget_across_fork)(int fd);
-	int (*hold_forks)(void); /* other threads' forks wait until let_forks */
+	int (*hold_forks)(void); /* forks by other threads and signal handlers wait until
+				  * let_forks */
 	void (*let_forks)(void);
 	/* memory */
 	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */

@@ -156,10 +156,11 @@ void topic_keep_alerted(const struct topic_map *map)
 }
 
 /* The bit stays: in a removed object it is what tells publishers so, and whoever wakes here may
- * die before it could set it again. */
+ * die before it could set it again. One who published took it away, perhaps, and died. */
 void topic_wake_subscribers(const struct topic_map *map)
 {
 	wait_stir(&map->body->wake);
+	topic_keep_alerted(map);
 }
 
 static void tell_subscribers(const struct topic_map *map)

@@ -24,7 +24,7 @@
 
 static const struct group *const groups[] = {&publish_group, &receive_group, &join_group,
 					     &leave_group,   &told_group,    &repair_group,
-					     &wrong_group};
+					     &look_group,    &wrong_group};
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 struct call {
@@ -60,7 +60,8 @@ static void run_group(const struct group *group, struct call *call)
 		totals->compare = is(call, "traps") && !(op->flags & OP_WRONG);
 		if (is(call, group->name) || totals->compare)
 			run_op(op, totals);
-		if (is(call, "real") && (op->flags & OP_REAL))
+		bool right = !(op->flags & (OP_WRONG | OP_LOOKS));
+		if (is(call, "real") && (right || (op->flags & OP_REAL)))
 			run_real(op, totals);
 	}
 }

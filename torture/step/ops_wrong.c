@@ -179,7 +179,36 @@ static void repair_seat_before_entry(struct object *object)
 	topic_kind.repair(region, (struct tag){seat, word_tag(word).generation}, false);
 }
 
+/*
+ * The entry first, as it should be, but LEAVING is taken to mean that somebody else did that. It
+ * shows when who marked the seat so dies before he freed the entry, and the next one after the
+ * seat.
+ */
+static void repair_trusting_a_mark(struct object *object)
+{
+	const struct region *region = &object->segment.region;
+	uint32_t seat;
+	uint64_t word;
+	while (find_dead(object, &seat, &word)) {
+		struct tag tag = {seat, word_tag(word).generation};
+		uint64_t marked = word_make(SEAT_LEAVING, tag);
+		bool trusted = word == marked;
+		atomic_compare_exchange_strong(&seat_entry(region, seat)->word, &word, marked);
+		if (!trusted)
+			topic_kind.repair(region, tag, false);
+		free_seat(region, seat, marked);
+		if (trusted)
+			topic_kind.repair(region, tag, false);
+	}
+}
+
 static const struct op wrong_ops[] = {
+    {.name = "a repair trusts the mark of another that died",
+     .flags = OP_WRONG | OP_DEEP | OP_DEEPER,
+     .world = two_subscribers,
+     .prepare = lossless_sub,
+     .run = do_nothing,
+     .recover = repair_trusting_a_mark},
     {.name = "a repair frees the seat before the entry",
      .flags = OP_WRONG | OP_DEEP,
      .world = publisher,

@@ -188,7 +188,8 @@ static void run_recovery(struct stage *stage, const struct recovery *recovery, u
 	let_go(&survivor, recovery);
 	int left = world_end();
 	if (left)
-		violate(stage, "%s: %d descriptors or locks were left", recovery->name, left);
+		violate(stage, "%s: %d descriptors, locks or mappings were left", recovery->name,
+			left);
 }
 
 /* The same moments, whether found by stores or by instructions? */
@@ -319,8 +320,7 @@ static struct {
 	bool waits;
 } latest;
 
-/* Do they differ in payload alone? */
-static bool same_but_payload(const struct stage *a, const struct stage *b)
+bool same_but_payload(const struct stage *a, const struct stage *b)
 {
 	struct topic_map map;
 	if (a->named != b->named || a->woken != b->woken || topic_map(&map, &a->real) < 0 ||

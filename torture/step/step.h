@@ -51,7 +51,8 @@ bool message_is(const void *data, size_t bytes, enum shape shape, uint32_t lane,
 /* Seen by the harness and by the victim. */
 struct share {
 	uint64_t base; /* where the victim mapped the region; 0: not before the operation */
-	uint32_t lane; /* the victim's; UINT32_MAX: none */
+	uint64_t mapped, mapped_bytes; /* what it mapped last, to write to; 0: nothing */
+	uint32_t lane;                 /* the victim's; UINT32_MAX: none */
 	uint32_t entry;
 	int64_t result;
 	struct shoal_view views[BATCH];
@@ -59,15 +60,19 @@ struct share {
 };
 
 enum op_flags {
-	OP_KEEP = 1,      /* the object is made to stay */
-	OP_REAL = 2,      /* also killed for real at every change */
-	OP_SLEEPER = 4,   /* a subscriber sleeps on the wake line when it begins */
-	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
-	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
-	OP_WRONG = 32,    /* wrong on purpose: must be found out */
-	OP_DEEP = 256,    /* and that only by a death during recovery, not by the first one */
-	OP_LEAVES = 128,  /* when it is over, nothing is held by the dead, without any repair */
-	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
+	OP_KEEP = 1,         /* the object is made to stay */
+	OP_REAL = 2,         /* also killed for real at every change */
+	OP_SLEEPER = 4,      /* a subscriber sleeps on the wake line when it begins */
+	OP_GATED = 8,        /* a publisher sleeps on lane 0's gate when it begins */
+	OP_DIE_LATE = 16,    /* the doomed die when the victim is about to begin, not before */
+	OP_WRONG = 32,       /* wrong on purpose: must be found out */
+	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
+	OP_HIDDEN = 2048,    /* the victim's file system knows no O_TMPFILE */
+	OP_LOOKS = 512,      /* it changes nothing */
+	OP_DEEPER = 4096,    /* not before the third */
+	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
+	OP_LEAVES = 128,     /* when it is over, nothing is held by the dead, without any repair */
+	OP_TOLD = 64,        /* nobody is left without knowing of the end, whoever was to tell */
 };
 
 /* How many deaths in a row. The first one is the victim's. */
@@ -124,7 +129,7 @@ struct group {
 	size_t count;
 };
 extern const struct group publish_group, receive_group, join_group, leave_group, told_group,
-    repair_group, wrong_group;
+    repair_group, look_group, wrong_group;
 
 /* What is known of the operation under test. */
 struct stage {
@@ -149,7 +154,8 @@ struct stage {
 	int fd;
 	struct region real;
 	bool named;
-	uint8_t *seen; /* how it was last */
+	bool was_named; /* before the operation */
+	uint8_t *seen;  /* how it was last */
 	/* the model */
 	bool living[SEATS_MAX];
 	uint64_t committed[LANES]; /* before the operation */
@@ -230,6 +236,10 @@ bool victim_at_syscall(const struct stage *stage);
 /* Runs on, to the end of the operation or to a place. False: it did not get there. */
 bool victim_finish(struct stage *stage);
 bool victim_run_to(struct stage *stage, struct place place);
+/* What it has mapped to write to, before that has a name. False: nothing, or too much. */
+bool victim_read(const struct stage *stage, uint8_t *image, size_t bytes);
+/* An os table without O_TMPFILE, in this process from here on. */
+void forget_unnamed_files(void);
 /* SIGKILL, and reaps it. */
 void victim_kill(struct stage *stage);
 /* Can this machine and sandbox do that at all? Else says why not. */
@@ -243,7 +253,7 @@ void world_kill_all(void);
 bool world_named(void);
 /* A descriptor of the file, for somebody who is in it. */
 int world_descriptor(void);
-/* Back to the real kernel. Returns how many descriptors and locks were left. */
+/* Back to the real kernel. Returns how many descriptors, locks and mappings were left. */
 int world_end(void);
 
 /* ---- traps.c, recover.c ------------------------------------------------------------------ */
@@ -300,11 +310,13 @@ void stage_begin(struct stage *stage, const struct op *op);
 void stage_end(struct stage *stage);
 bool stage_changed(struct stage *stage);
 bool map_real(struct stage *stage);
+/* Do they differ in payload alone? */
+bool same_but_payload(const struct stage *a, const struct stage *b);
 void unmap_real(struct stage *stage);
 void add_up(const struct stage *stage, struct totals *totals, const char *how);
 
 void run_op(const struct op *op, struct totals *totals);
-/* Killed for real wherever the region changes; a real newcomer goes on. */
+/* Killed for real wherever anything changes; real newcomers go on. */
 void run_real(const struct op *op, struct totals *totals);
 /* All of arrive.c. */
 void run_arrivals(struct totals *totals);

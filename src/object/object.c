@@ -111,10 +111,11 @@ int object_repair_seat(struct object *object, uint32_t number)
 		return 0;
 	/* No child may have that description: if we died, the seat would look alive by it. */
 	int r = os->hold_forks();
-	if (r == 0) {
-		r = repair_held(object, number);
-		os->let_forks();
-	}
+	if (r < 0)
+		return error_fail(-r, "can't hold up forks while a seat is repaired: %s",
+				  strerror(-r));
+	r = repair_held(object, number);
+	os->let_forks();
 	return r;
 }
 

@@ -59,17 +59,18 @@ int helper_begin(void)
 /* Kills those who are our children now. Returns how many there are. */
 static size_t kill_children(void)
 {
-	char path[64];
+	char path[64], pid[16];
 	size_t count = 0;
-	int pid;
 	FILE *list;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)getpid(), (int)getpid());
 	list = fopen(path, "re");
 	if (!list)
 		return 0;
-	while (count < CHILDREN_MAX && fscanf(list, "%d", &pid) == 1) {
-		kill(pid, SIGKILL);
+	while (count < CHILDREN_MAX && fscanf(list, "%15s", pid) == 1) {
+		long number = strtol(pid, NULL, 10);
+		if (number > 1)
+			kill((pid_t)number, SIGKILL);
 		count++;
 	}
 	fclose(list);

@@ -156,7 +156,7 @@ static void run_asked(struct outcome *outcome)
 		run_layer(outcome, &(struct layer){"failing",
 						   "torture-step",
 						   "each system call fails in turn",
-						   {"failing"}});
+						   {"failing", "--whole"}});
 	if (soak_ns >= 0)
 		run_layer(outcome,
 			  &(struct layer){"soak",

@@ -81,7 +81,7 @@ cat >wanted <<'END'
 torture-step all --depth 2 close --seed 7
 torture-sim schedules --seed 7
 torture-sim hostile --seed 7
-torture-step failing --seed 7
+torture-step failing --whole --seed 7
 torture-soak --seconds 2 --seed 7
 END
 same wanted calls

@@ -384,7 +384,9 @@ void check_state(struct stage *stage)
 	read_on(stage, &map, ends);
 	/* Again from the beginning, for a lane that is as full as it was. */
 	region = copy_region(stage, 0, stage->seen);
+	world_begin(&region, stage->path, stage->named, stage->living);
 	repair_dead(stage, &region);
 	go_on(stage, &map, ends);
+	world_end();
 	check_joiners(stage, stage->seen);
 }

@@ -164,9 +164,11 @@ static void check_directory(struct trial *trial, bool may_be)
 {
 	const struct stage *stage = &trial->stage;
 	const char *own = strrchr(stage->path, '/') + 1;
-	DIR *dir = opendir(getenv("SHOAL_DIR"));
+	char directory[sizeof(stage->path)];
+	snprintf(directory, sizeof(directory), "%.*s", (int)(own - stage->path), stage->path);
+	DIR *dir = opendir(directory);
 	if (!dir)
-		give_up("SHOAL_DIR: %s", strerror(errno));
+		give_up("%s: %s", directory, strerror(errno));
 	for (const struct dirent *entry; (entry = readdir(dir));) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
@@ -277,7 +279,7 @@ void check_first(struct trial *trial)
 		check_locks(trial);
 	}
 	uint64_t before = stage->violations;
-	if (trial->closer_look && stage->named)
+	if (trial->closer_look && stage->named && !excused(trial, BREACH_TOLD))
 		check_state(stage);
 	if (stage->violations != before)
 		failed(trial, "that is what survivors find if it dies now");

@@ -19,7 +19,7 @@ static const struct contract contracts[] = {
     {"sub_open", OPENS, CONTRACT_OPENS, {OPENING}},
     {"topic_create", OPENS, CONTRACT_OPENS, {OPENING}},
     {"remove", "object.h, shoal_remove", CONTRACT_OPENS, {OPENING}},
-    {"list", "object.h, shoal_list", CONTRACT_OPENS, {EINVAL, ENOMEM, EACCES}},
+    {"list", "object.h, shoal_list", CONTRACT_OPENS, {EINVAL, ENOMEM, EACCES, EBUSY}},
     {"stat", "topic.h, shoal_topic_stat", CONTRACT_OPENS, {OPENING}},
     {"audit", "topic.h, shoal_topic_audit", CONTRACT_OPENS, {OPENING}},
     {"wait for existence",

@@ -33,7 +33,7 @@ static struct {
 
 unsigned fault_errnos(const struct fault_row *row)
 {
-	unsigned count = 0;
+	unsigned count = 1; /* no row is empty */
 	while (count < ERRNOS_MAX && row->errnos[count])
 		count++;
 	return count;

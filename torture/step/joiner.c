@@ -164,7 +164,7 @@ static void end_world(struct stage *stage)
 {
 	int left = world_end();
 	if (left)
-		violate(stage, "%d descriptors or locks were left", left);
+		violate(stage, "%d descriptors, locks or mappings were left", left);
 }
 
 void check_joiners(struct stage *stage, const uint8_t *image)

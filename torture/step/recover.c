@@ -188,7 +188,8 @@ static void run_recovery(struct stage *stage, const struct recovery *recovery, u
 	let_go(&survivor, recovery);
 	int left = world_end();
 	if (left)
-		violate(stage, "%s: %d descriptors or locks were left", recovery->name, left);
+		violate(stage, "%s: %d descriptors, locks or mappings were left", recovery->name,
+			left);
 }
 
 /* The same moments, whether found by stores or by instructions? */

@@ -253,7 +253,7 @@ void world_kill_all(void);
 bool world_named(void);
 /* A descriptor of the file, for somebody who is in it. */
 int world_descriptor(void);
-/* Back to the real kernel. Returns how many descriptors and locks were left. */
+/* Back to the real kernel. Returns how many descriptors, locks and mappings were left. */
 int world_end(void);
 
 /* ---- traps.c, recover.c ------------------------------------------------------------------ */

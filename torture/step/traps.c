@@ -60,6 +60,13 @@ static void protect(size_t page, int access)
 	trap.open[page] = access & PROT_WRITE;
 }
 
+static void protect_all(int access)
+{
+	if (mprotect(trap.region.base, trap.region.bytes, access) < 0)
+		_exit(98);
+	memset(trap.open, 0, sizeof(trap.open));
+}
+
 static void open_pages(void)
 {
 	for (size_t i = 0; i < pages(); i++)
@@ -198,8 +205,10 @@ void trap_begin(const struct region *region, struct moments *moments, bool each_
 	find_payload();
 	handle(SIGSEGV, on_fault);
 	handle(SIGTRAP, on_step);
+	protect_all(PROT_READ);
 	for (size_t i = 0; i < pages(); i++)
-		protect(i, trap.payload[i] ? PROT_NONE : PROT_READ);
+		if (trap.payload[i])
+			protect(i, PROT_NONE);
 	trap.on = true;
 	if (!each_instruction)
 		return;
@@ -211,8 +220,7 @@ void trap_end(void)
 {
 	clear_trap_flag();
 	trap.on = false;
-	for (size_t i = 0; i < pages(); i++)
-		protect(i, PROT_READ | PROT_WRITE);
+	protect_all(PROT_READ | PROT_WRITE);
 	die_of(SIGSEGV);
 	die_of(SIGTRAP);
 	if (trap.moments->too_many)

@@ -8,6 +8,7 @@
 #include "step.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,7 +104,7 @@ static int fill_file(struct os_file *file)
 	    .bytes_used = world.region.bytes,
 	    .type = OS_REGULAR,
 	    .mode = 0600,
-	    .uid = os_linux.user(),
+	    .uid = os->user(),
 	    .links = world.named,
 	};
 	return 0;
@@ -200,8 +201,58 @@ static int world_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 	return 0;
 }
 
+/* ---- private memory: kept from world to world, since making it costs more than all the rest ---
+ */
+
+enum { BLOCKS = 64 };
+
+static struct block {
+	void *memory;
+	uint64_t bytes;
+	bool used;
+} blocks[BLOCKS];
+
+static int world_map_private(uint64_t bytes, void **ret)
+{
+	struct block *block = blocks;
+	while (block < blocks + BLOCKS && block->memory && (block->used || block->bytes != bytes))
+		block++;
+	if (block == blocks + BLOCKS)
+		give_up("more than %d private mappings", BLOCKS);
+	if (!block->memory) {
+		block->memory = aligned_alloc(PAGE_BYTES, align_up(bytes, PAGE_BYTES));
+		block->bytes = bytes;
+	}
+	if (!block->memory)
+		return -ENOMEM;
+	trap_pause(); /* not round by round */
+	memset(block->memory, 0, bytes);
+	trap_resume();
+	block->used = true;
+	*ret = block->memory;
+	return 0;
+}
+
+static int world_map_handle(uint64_t wiped, uint64_t bytes, void **ret)
+{
+	(void)wiped;
+	return world_map_private(bytes, ret);
+}
+
+static bool unmap_private(const void *address)
+{
+	for (int i = 0; i < BLOCKS; i++)
+		if (blocks[i].used && blocks[i].memory == address) {
+			blocks[i].used = false;
+			return true;
+		}
+	return false;
+}
+
 static int world_unmap(void *address, uint64_t bytes)
 {
+	if (unmap_private(address))
+		return 0;
 	if (address == world.region.base)
 		return 0;
 	for (int i = 0; i < FILES; i++)
@@ -272,6 +323,11 @@ static int64_t world_realtime_ns(void)
 static uint64_t world_number(void)
 {
 	return 4026531836;
+}
+
+static uint32_t world_user(void)
+{
+	return 1000;
 }
 
 static uint32_t world_pid(void)
@@ -349,6 +405,9 @@ void world_begin(const struct region *region, const char *path, bool named, cons
 	table.lock_held = world_lock_held;
 	table.map = world_map;
 	table.unmap = world_unmap;
+	table.map_private = world_map_private;
+	table.map_handle = world_map_handle;
+	table.user = world_user;
 	table.futex_wait = world_futex_wait;
 	table.futex_wake = world_futex_wake;
 	table.futex_add_and_wake = world_futex_add_and_wake;
@@ -386,6 +445,10 @@ int world_end(void)
 		left += world.files[i].open + world.files[i].mapped;
 	for (int i = 0; i < LOCKS; i++)
 		left += world.locks[i].file >= 0;
+	for (int i = 0; i < BLOCKS; i++) {
+		left += blocks[i].used;
+		blocks[i].used = false;
+	}
 	os = &os_linux;
 	return left;
 }

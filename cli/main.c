@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
     {"create", "NAME", "Make a topic that stays until it is removed.", verb_create},
     {"rm", "NAME...", "Remove objects.", verb_rm},
     {"gc", "[PREFIX]", "Find and remove what killed processes left behind.", verb_gc},
+    {"torture", "", "Kill, attack and starve the library, and see that nothing is lost.",
+     verb_torture},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -62,7 +64,8 @@ static int say_unknown_verb(const char *name)
 	static const char *const others[][2] = {
 	    {"publish", "pub"}, {"send", "pub"},  {"subscribe", "sub"}, {"recv", "sub"},
 	    {"tail", "sub"},    {"list", "ls"},   {"remove", "rm"},     {"delete", "rm"},
-	    {"status", "stat"}, {"info", "stat"}, {"clean", "gc"},      {"make", "create"}};
+	    {"status", "stat"}, {"info", "stat"}, {"clean", "gc"},      {"test", "torture"},
+	    {"make", "create"}};
 	const char *nearest = NULL;
 	size_t best = 3;
 

@@ -26,6 +26,10 @@
  *   -EINVAL           an argument is wrong; the detail says which
  *   -E2BIG            the options structure is newer than this library and its tail is not zero
  *   -ENAMETOOLONG     a part of the name is longer than 63 bytes
+ *
+ * Functions that open, remove, list or look at objects may return any other code that the kernel
+ * has for a system call of theirs: -ENFILE, -ENOLCK, -EIO, -EROFS, -EDQUOT... The detail says what
+ * was being done. None of these has a second meaning: -EAGAIN, -EINTR and the like are as above.
  */
 #ifndef SHOAL_ERROR_H
 #define SHOAL_ERROR_H

@@ -74,7 +74,8 @@ SHOAL_API int shoal_topic_create(const char *name, unsigned flags,
  * `flags`: SHOAL_CREATE, SHOAL_EXCLUSIVE, SHOAL_KEEP, SHOAL_FOREIGN, SHOAL_HOLD.
  * Returns 0 (1 when the topic was made by this call) or: -ENOENT, -EEXIST, -ENOSPC, -EUSERS,
  * -EPERM, -EACCES, -EBADMSG, -ENOTSUP, -ESTALE, -EPROTOTYPE, -EISDIR, -ELOOP, -ENODATA, -EXDEV,
- * -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM, -EMFILE, -EBUSY (being removed by a stopped process).
+ * -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM, -EMFILE, -EBUSY (being removed by a stopped process),
+ * or what the kernel said (error.h).
  * On failure *ret_pub is NULL. Cost: some 20 system calls; the first publisher in a lane also
  * reserves the lane's memory.
  */
@@ -95,7 +96,7 @@ struct shoal_loan {
 /*
  * Takes memory for a message of `bytes` bytes. One loan at a time: -EBUSY when one is out.
  * Waits while a lossless subscriber still needs the room. Returns 0, -EAGAIN, -ETIMEDOUT,
- * -EINTR, -EMSGSIZE, -EBUSY, -ESTALE, -EBADMSG, -ECHILD.
+ * -EINTR, -EMSGSIZE, -EBUSY, -ESTALE, -EBADMSG, -ECHILD, -ENOMEM.
  */
 SHOAL_API int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns,
 			      struct shoal_loan *ret_loan);

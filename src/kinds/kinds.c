@@ -59,7 +59,8 @@ static int is_there(void *context)
 {
 	struct os_file file;
 	const struct segment_name *name = context;
-	return os->stat_path(name->path, &file) == 0;
+	int r = os->stat_path(name->path, &file);
+	return r == 0 ? 1 : r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
 int shoal_wait_exists(const char *name, int64_t timeout_ns)
@@ -73,5 +74,8 @@ int shoal_wait_exists(const char *name, int64_t timeout_ns)
 	if (slash)
 		snprintf(directory, sizeof(directory), "%.*s",
 			 slash == parsed.path ? 1 : (int)(slash - parsed.path), parsed.path);
-	return os->wait_entry(directory, timeout_ns, is_there, &parsed);
+	r = os->wait_entry(directory, timeout_ns, is_there, &parsed);
+	if (r == 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR)
+		return r;
+	return error_fail(-r, "can't wait for '%s': %s", parsed.text, strerror(-r));
 }

@@ -180,6 +180,40 @@ static void test_alive_stopped_and_killed(void **state)
 	assert_string_equal(names(NULL), "");
 }
 
+static shoal_pub *leaver;
+
+static int leave_then_ask(int fd, uint64_t offset)
+{
+	os = &os_linux;
+	shoal_pub_close(leaver);
+	return os->lock_held(fd, offset);
+}
+
+/* The picture has its seat still, and the kernel says that nobody holds it. */
+static void test_who_leaves_while_others_look_does_not_look_dead(void **state)
+{
+	(void)state;
+	struct os_calls calls = os_linux;
+	struct shoal_topic_stat *stat;
+	calls.lock_held = leave_then_ask;
+	assert_int_equal(shoal_topic_create("left", 0, &small), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(shoal_pub_open(&leaver, "left", 0, NULL), 0);
+		os = &calls;
+		if (i == 0) {
+			struct shoal_object object = one("left");
+			assert_int_equal(object.seats_taken, 0);
+			assert_int_equal(object.health, SHOAL_IDLE);
+		} else {
+			assert_int_equal(shoal_topic_stat("left", 0, &stat), 0);
+			assert_int_equal(stat->seat_count, 0);
+			shoal_topic_stat_free(stat);
+		}
+		assert_ptr_equal(os, &os_linux);
+	}
+	assert_int_equal(shoal_remove("left", 0), 0);
+}
+
 static void test_damage_is_listed_and_removed_by_force_only(void **state)
 {
 	(void)state;
@@ -252,6 +286,7 @@ int main(void)
 	    cmocka_unit_test(test_a_prefix_that_no_name_can_have),
 	    cmocka_unit_test(test_health),
 	    cmocka_unit_test(test_alive_stopped_and_killed),
+	    cmocka_unit_test(test_who_leaves_while_others_look_does_not_look_dead),
 	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),
 	    cmocka_unit_test(test_a_file_that_was_never_an_object_is_never_removed),
 	    cmocka_unit_test(test_flags_without_meaning),

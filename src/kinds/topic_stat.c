@@ -124,7 +124,8 @@ static void fill_role(const struct topic_map *map, struct tag tag, uint32_t role
 	}
 }
 
-static void fill_seat(struct snapshot *snapshot, const struct topic_map *map, uint32_t number,
+/* False: it was given back meanwhile. */
+static bool fill_seat(struct snapshot *snapshot, const struct topic_map *map, uint32_t number,
 		      struct shoal_topic_seat *seat)
 {
 	const struct seat_entry *entry = seat_entry(&map->region, number);
@@ -140,6 +141,7 @@ static void fill_seat(struct snapshot *snapshot, const struct topic_map *map, ui
 	seat->name[sizeof(seat->name) - 1] = '\0';
 	struct tag tag = {number, word_tag(word).generation};
 	fill_role(map, tag, word_state(word) == SEAT_JOINING ? 0 : entry->role, seat);
+	return seat->health != REGISTRY_LEFT;
 }
 
 static void fill_stat(struct snapshot *snapshot, const struct topic_map *map,
@@ -158,8 +160,9 @@ static void fill_stat(struct snapshot *snapshot, const struct topic_map *map,
 		stat->publishers += stat->lanes[i].seat != UINT32_MAX;
 	}
 	for (uint32_t i = 0; i < map->region.seat_count; i++)
-		if (word_state(atomic_load(&seat_entry(&map->region, i)->word)) != SEAT_FREE)
-			fill_seat(snapshot, map, i, &stat->seats[stat->seat_count++]);
+		if (word_state(atomic_load(&seat_entry(&map->region, i)->word)) != SEAT_FREE &&
+		    fill_seat(snapshot, map, i, &stat->seats[stat->seat_count]))
+			stat->seat_count++;
 }
 
 int shoal_topic_stat(const char *name, unsigned flags, struct shoal_topic_stat **ret_stat)

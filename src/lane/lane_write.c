@@ -2,6 +2,8 @@
 /* The publisher's side of a lane, where it is not in the fast path. The argument is in lane.h. */
 #include "lane/lane.h"
 
+#include "base/error.h"
+
 /* Raises go on in steps of an eighth of the lane. */
 static uint64_t raise_step(const struct lane_map *map)
 {
@@ -117,7 +119,7 @@ static int open_extents(struct lane_writer *writer)
 		return 0;
 	int r = os->map_private(writer->map.slot_count * sizeof(struct lane_extent), &extents);
 	writer->extents = extents;
-	return r;
+	return r < 0 ? error_fail(ENOMEM, "no memory to keep track of the payload area") : 0;
 }
 
 int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_data)

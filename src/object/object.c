@@ -81,21 +81,16 @@ void object_roll_seat(const struct region *region, const struct kind *kind, uint
 }
 
 /* A fresh description for the byte, so that a descriptor of another thread is not in play. */
-int object_repair_seat(struct object *object, uint32_t number)
+static int repair_held(struct object *object, uint32_t number)
 {
 	const struct region *region = &object->segment.region;
-	if (number == object->seat.tag.seat || number >= region->seat_count)
-		return 0;
-	uint64_t word = atomic_load(&seat_entry(region, number)->word);
-	if (word_state(word) == SEAT_FREE || seat_alive(&object->segment, number))
-		return 0;
 	int fd = segment_reopen(&object->segment);
 	if (fd < 0)
 		return fd;
 	int r = os->lock(fd, SEGMENT_SEAT_LOCK + number);
 	if (r == 0) {
 		/* Look again: only what we see while we hold its byte is the dead one's. */
-		word = atomic_load(&seat_entry(region, number)->word);
+		uint64_t word = atomic_load(&seat_entry(region, number)->word);
 		if (word_state(word) != SEAT_FREE) {
 			object_roll_seat(region, object->kind, number, word, false);
 			r = 1;
@@ -104,6 +99,24 @@ int object_repair_seat(struct object *object, uint32_t number)
 	}
 	os->close(fd);
 	return r < 0 ? 0 : r;
+}
+
+int object_repair_seat(struct object *object, uint32_t number)
+{
+	const struct region *region = &object->segment.region;
+	if (number == object->seat.tag.seat || number >= region->seat_count)
+		return 0;
+	uint64_t word = atomic_load(&seat_entry(region, number)->word);
+	if (word_state(word) == SEAT_FREE || seat_alive(&object->segment, number))
+		return 0;
+	/* No child may have that description: if we died, the seat would look alive by it. */
+	int r = os->hold_forks();
+	if (r < 0)
+		return error_fail(-r, "can't hold up forks while a seat of '%s' is repaired: %s",
+				  object->segment.name.text, strerror(-r));
+	r = repair_held(object, number);
+	os->let_forks();
+	return r;
 }
 
 int object_repair_all(struct object *object)
@@ -145,6 +158,21 @@ static bool has_member(struct object *object)
 	return false;
 }
 
+static int fail_removal(const struct segment *segment, int r)
+{
+	return error_fail(-r, "can't remove '%s': %s", segment->name.text, strerror(-r));
+}
+
+/* We hold the name lock. */
+static int unlink_ours(const struct segment *segment)
+{
+	int r = segment_is_named(segment);
+	if (r <= 0)
+		return r;
+	r = os->unlink(segment->name.path);
+	return r == 0 || r == -ENOENT ? 0 : fail_removal(segment, r);
+}
+
 /* Step 5, by whoever finds it REMOVED: the one who removed it may have died before it told
  * anybody. 0: the name does not lead here any more. */
 static int finish_removal(struct object *object)
@@ -153,27 +181,23 @@ static int finish_removal(struct object *object)
 	object->kind->alert(&segment->region);
 	int fd = segment_reopen(segment);
 	if (fd < 0)
-		return segment_is_named(segment) ? fd : 0;
+		return segment_is_named(segment) == 0 ? 0 : fail_removal(segment, fd);
 	int64_t limit = os->now_ns() + RETRY_LIMIT_NS;
 	int r = os->lock(fd, SEGMENT_NAME_LOCK);
-	while (r == -EAGAIN && segment_is_named(segment) && os->now_ns() < limit) {
+	while (r == -EAGAIN && segment_is_named(segment) == 1 && os->now_ns() < limit) {
 		nap();
 		r = os->lock(fd, SEGMENT_NAME_LOCK);
 	}
-	if (r == 0 && segment_is_named(segment)) {
-		r = os->unlink(segment->name.path);
-		if (r < 0 && r != -ENOENT)
-			r = error_fail(-r, "can't remove '%s': %s", segment->name.text,
-				       strerror(-r));
-		else
-			r = 0;
-	} else if (r == -EAGAIN) {
-		r = segment_is_named(segment)
-			? error_fail(EBUSY,
+	if (r == 0)
+		r = unlink_ours(segment);
+	else if (r == -EAGAIN)
+		r = segment_is_named(segment) == 0
+			? 0
+			: error_fail(EBUSY,
 				     "'%s' is being removed by a process that does not go on",
-				     segment->name.text)
-			: 0;
-	}
+				     segment->name.text);
+	else
+		r = fail_removal(segment, r);
 	os->unlock(fd, SEGMENT_NAME_LOCK); /* a child forked meanwhile has the descriptor, too */
 	os->close(fd);
 	return r;
@@ -210,12 +234,16 @@ bool object_is_removed(const struct region *region)
 	return word_state(atomic_load(lifetime_of(region))) == LIFETIME_REMOVED;
 }
 
-int object_check(const struct object *object)
+int object_fail_removed(const struct object *object)
 {
-	if (likely(!object_is_removed(&object->segment.region)))
-		return 0;
 	return error_fail(ESTALE, "'%s' was removed while in use; open it again",
 			  object->segment.name.text);
+}
+
+int object_check(const struct object *object)
+{
+	return likely(!object_is_removed(&object->segment.region)) ? 0
+								   : object_fail_removed(object);
 }
 
 /* ---- join -------------------------------------------------------------------------------- */
@@ -304,7 +332,7 @@ static int adopt(struct object *object)
 			object->seat.tag.seat = UINT32_MAX; /* we hold none yet */
 			object_repair_all(object);
 			object->kind->alert(&segment->region);
-			segment_write_place(segment);
+			r = segment_write_place(segment);
 		} else {
 			char why[256];
 			snprintf(why, sizeof(why), "%s", shoal_error_detail());
@@ -316,6 +344,9 @@ static int adopt(struct object *object)
 	} else if (r == -EAGAIN) {
 		r = error_fail(EBUSY, "'%s' is being adopted by a process that does not go on",
 			       segment->name.text);
+	} else {
+		r = error_fail(-r, "can't adopt '%s', left by an earlier boot: %s",
+			       segment->name.text, strerror(-r));
 	}
 	os->unlock(fd, SEGMENT_BOOT_LOCK);
 	os->close(fd);
@@ -384,7 +415,7 @@ static int open_existing(struct object *object, const struct segment_name *name,
 	if (r < 0)
 		return r;
 	r = join(object, request->role);
-	if (r == -ESTALE && !segment_is_named(&object->segment))
+	if (r == -ESTALE && segment_is_named(&object->segment) == 0)
 		r = -GONE;
 	if (r < 0) {
 		segment_close(&object->segment);

@@ -8,6 +8,7 @@
 #include "base/checksum.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -407,6 +408,114 @@ static void test_a_lock_that_goes_with_its_descriptor_is_kept_by_one(void **stat
 	assert_false(rig_exists(name));
 }
 
+/* ---- calls that fail --------------------------------------------------------------------- */
+
+static int fail_stat_path(const char *ignored, struct os_file *file)
+{
+	(void)ignored;
+	(void)file;
+	return -EACCES;
+}
+
+static void test_a_removal_that_can_not_see_the_name_says_so(void **state)
+{
+	(void)state;
+	static const struct kind *const kinds[] = {&rig_kind, NULL};
+	make_idle("blind");
+	struct segment_name parsed = rig_name(name);
+	rig_calls.stat_path = fail_stat_path;
+	assert_int_equal(object_remove(&parsed, 0, kinds), -EACCES);
+	rig_calls.stat_path = os_linux.stat_path;
+	assert_true(rig_exists(name));
+	assert_int_equal(object_remove(&parsed, 0, kinds), 0);
+	assert_false(rig_exists(name));
+}
+
+static int no_descriptor_for_proc(uint8_t id[16])
+{
+	memset(id, 0, 16);
+	return -EMFILE;
+}
+
+static void test_a_live_object_is_not_adopted_for_want_of_a_descriptor(void **state)
+{
+	(void)state;
+	struct object object, other;
+	assert_int_equal(rig_open(&object, "busy", SHOAL_CREATE), 1);
+	kind_calls.audits = 0;
+	rig_calls.boot_id = no_descriptor_for_proc;
+	assert_int_equal(rig_open(&other, "busy", 0), -EMFILE);
+	rig_calls.boot_id = os_linux.boot_id;
+	assert_int_equal(kind_calls.audits, 0);
+	object_close(&object);
+}
+
+static int no_stat(int fd, struct os_file *file)
+{
+	(void)fd;
+	(void)file;
+	rig_calls.stat_fd = os_linux.stat_fd; /* once */
+	return -ENOMEM;
+}
+
+static void test_a_file_that_can_not_be_examined_is_closed(void **state)
+{
+	(void)state;
+	struct object object;
+	make_idle("unseen");
+	int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(next);
+	rig_calls.stat_fd = no_stat;
+	assert_int_equal(rig_open(&object, name, 0), -ENOMEM);
+	int again = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(again, next);
+	close(again);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Where the lock goes with its descriptor, another joiner may take the byte before we have it
+ * again: the second lock of the seat is refused, once. */
+static int seat_locks;
+
+static int lock_taken_meanwhile(int fd, uint64_t offset)
+{
+	if (offset >= SEGMENT_SEAT_LOCK && ++seat_locks == 2)
+		return -EAGAIN;
+	return os_linux.lock(fd, offset);
+}
+
+static int lock_page_that_holds_nothing(int fd, uint64_t bytes, enum os_map how, void **ret)
+{
+	return how == OS_MAP_NONE ? os_linux.map_private(bytes, ret)
+				  : os_linux.map(fd, bytes, how, ret);
+}
+
+static void test_a_seat_that_somebody_was_faster_to_lock_is_not_the_end(void **state)
+{
+	(void)state;
+	struct object object;
+	seat_locks = 0;
+	rig_calls.map = lock_page_that_holds_nothing;
+	rig_calls.lock = lock_taken_meanwhile;
+	assert_int_equal(rig_open(&object, "fast", SHOAL_CREATE), 1);
+	assert_true(seat_locks > 2);
+	object_close(&object);
+}
+
+/* A lease makes a non-blocking open EAGAIN, which would mean "nothing to be had just now". */
+static void test_a_leased_file_is_busy(void **state)
+{
+	(void)state;
+	struct object object;
+	make_idle("leased");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	signal(SIGIO, SIG_IGN);
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+		assert_int_equal(rig_open(&object, name, 0), -EBUSY);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +534,11 @@ int main(void)
 	    RIG_TEST(test_a_full_file_system_leaves_nothing),
 	    RIG_TEST(test_a_network_file_system_is_refused),
 	    RIG_TEST(test_a_lock_that_goes_with_its_descriptor_is_kept_by_one),
+	    RIG_TEST(test_a_removal_that_can_not_see_the_name_says_so),
+	    RIG_TEST(test_a_live_object_is_not_adopted_for_want_of_a_descriptor),
+	    RIG_TEST(test_a_file_that_can_not_be_examined_is_closed),
+	    RIG_TEST(test_a_seat_that_somebody_was_faster_to_lock_is_not_the_end),
+	    RIG_TEST(test_a_leased_file_is_busy),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

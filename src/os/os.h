@@ -3,6 +3,10 @@
  * The only place with system calls, through one table that tests can replace: the library calls
  * os->x(), never x(). Every function returns >= 0, or -errno. Nothing here sets the error detail:
  * callers know what they were doing.
+ *
+ * -EAGAIN and -EINTR mean something of ours (shoal/error.h), so only those return them that say so:
+ * lock (held by somebody else), futex_wait and wait_entry. Elsewhere a call that a signal broke off
+ * is made again, and a passing want of the kernel's has another code.
  */
 #ifndef SHOAL_OS_OS_H
 #define SHOAL_OS_OS_H
@@ -65,7 +69,8 @@ struct os_calls {
 	int (*lock_held)(int fd, uint64_t offset); /* 1: another description has a write lock */
 	int (*keep_across_fork)(int fd); /* closes it in children that fork makes from here on */
 	void (*forget_across_fork)(int fd);
-	int (*hold_forks)(void); /* other threads' forks wait until let_forks */
+	int (*hold_forks)(void); /* forks by other threads and signal handlers wait until
+				  * let_forks */
 	void (*let_forks)(void);
 	/* memory */
 	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */

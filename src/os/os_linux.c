@@ -25,21 +25,42 @@ static int result(int r)
 	return r < 0 ? -errno : r;
 }
 
+/* Was the call broken off by a signal, and is it to be made again? Signals may come for ever. */
+static bool again(int r, int *tries)
+{
+	return r < 0 && errno == EINTR && ++*tries < 10000;
+}
+
+/* With -EBUSY for what leaves no other name: a lease on the file, or signals without end. */
+static int result_busy(int r)
+{
+	return r < 0 ? (errno == EAGAIN || errno == EINTR ? -EBUSY : -errno) : r;
+}
+
+static int open_again(const char *path, int flags)
+{
+	int r, tries = 0;
+	do
+		r = open(path, flags, 0600);
+	while (again(r, &tries));
+	return result_busy(r);
+}
+
 /* O_NONBLOCK: opening a FIFO or a device by mistake must not hang. */
 static int os_open(const char *path, bool write)
 {
 	int flags = (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	return result(open(path, flags));
+	return open_again(path, flags);
 }
 
 static int os_create_unnamed(const char *directory)
 {
-	return result(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+	return open_again(directory, O_TMPFILE | O_RDWR | O_CLOEXEC);
 }
 
 static int os_create_named(const char *path)
 {
-	return result(open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
+	return open_again(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 static void fd_path(int fd, char path[32])
@@ -51,7 +72,7 @@ static int os_reopen(int fd, bool write)
 {
 	char path[32];
 	fd_path(fd, path);
-	return result(open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+	return open_again(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 }
 
 /* AT_EMPTY_PATH wants CAP_DAC_READ_SEARCH before Linux 6.10; /proc does for everybody else. */
@@ -131,8 +152,12 @@ static bool is_remote(uint32_t type)
 static int os_room(int fd, struct os_room *room)
 {
 	struct statfs fs;
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
+	int r, tries = 0;
+	do
+		r = fstatfs(fd, &fs);
+	while (again(r, &tries));
+	if (r < 0)
+		return result_busy(r);
 	uint64_t unit = fs.f_bsize > 0 ? (uint64_t)fs.f_bsize : 1;
 	*room = (struct os_room){
 	    .total = fs.f_blocks * unit,
@@ -149,7 +174,11 @@ static int os_set_mode(int fd, uint32_t mode)
 
 static int os_set_size(int fd, uint64_t bytes)
 {
-	return result(ftruncate(fd, (off_t)bytes));
+	int r, tries = 0;
+	do
+		r = ftruncate(fd, (off_t)bytes);
+	while (again(r, &tries));
+	return result_busy(r);
 }
 
 /*
@@ -159,14 +188,15 @@ static int os_set_size(int fd, uint64_t bytes)
 static int os_reserve(int fd, uint64_t offset, uint64_t bytes)
 {
 	const uint64_t piece = 32u << 20;
-	int interrupted = 0;
+	int tries = 0;
 	while (bytes > 0) {
 		uint64_t step = bytes < piece ? bytes : piece;
-		if (fallocate(fd, 0, (off_t)offset, (off_t)step) == 0) {
+		int r = fallocate(fd, 0, (off_t)offset, (off_t)step);
+		if (r == 0) {
 			offset += step;
 			bytes -= step;
-		} else if (errno != EINTR || ++interrupted > 10000) {
-			return -errno;
+		} else if (!again(r, &tries)) {
+			return result_busy(r);
 		}
 	}
 	return 0;
@@ -174,19 +204,24 @@ static int os_reserve(int fd, uint64_t offset, uint64_t bytes)
 
 static int os_release(int fd, uint64_t offset, uint64_t bytes)
 {
-	return result(
-	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes));
+	const int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int r, tries = 0;
+	do
+		r = fallocate(fd, how, (off_t)offset, (off_t)bytes);
+	while (again(r, &tries));
+	return result_busy(r);
 }
 
 static int64_t os_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 {
 	size_t done = 0;
+	int tries = 0;
 	while (done < bytes) {
 		ssize_t n = pread(fd, (char *)buffer + done, bytes - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
+		if (again(n < 0 ? -1 : 0, &tries))
 			continue;
 		if (n < 0)
-			return -errno;
+			return result_busy(-1);
 		if (n == 0)
 			break;
 		done += (size_t)n;
@@ -197,10 +232,13 @@ static int64_t os_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 static int os_each_entry(const char *directory, const char *prefix,
 			 int (*each)(void *context, const char *name), void *context)
 {
-	DIR *dir = opendir(directory);
+	DIR *dir;
+	int r = 0, tries = 0;
+	do
+		dir = opendir(directory);
+	while (again(dir ? 0 : -1, &tries));
 	if (!dir)
-		return -errno;
-	int r = 0;
+		return result_busy(-1);
 	size_t length = strlen(prefix);
 	const struct dirent *entry;
 	while (r == 0 && (errno = 0, entry = readdir(dir)))
@@ -216,13 +254,13 @@ static int lock_call(int fd, int command, short type, uint64_t offset, struct fl
 {
 	*ret = (struct flock){
 	    .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = 1};
-	int r;
+	int r, tries = 0;
 	do
 		r = fcntl(fd, command, ret);
-	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		return errno == EACCES ? -EAGAIN : -errno;
-	return 0;
+	while (again(r, &tries));
+	if (r < 0 && (errno == EACCES || errno == EAGAIN))
+		return -EAGAIN;
+	return result_busy(r);
 }
 
 static int os_lock(int fd, uint64_t offset)
@@ -245,14 +283,20 @@ static int os_lock_held(int fd, uint64_t offset)
 	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
 
+/* mmap and madvise say EAGAIN when too much is locked, or the kernel is out of something. */
+static int no_memory(void)
+{
+	return errno == EAGAIN ? -ENOMEM : -errno;
+}
+
 static int os_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 {
 	static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE};
 	void *p = mmap(NULL, bytes, protections[how], MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
-		return -errno;
+		return no_memory();
 	if (madvise(p, bytes, MADV_DONTFORK) < 0) {
-		int r = -errno;
+		int r = no_memory();
 		munmap(p, bytes);
 		return r;
 	}
@@ -264,9 +308,9 @@ static int map_anonymous(uint64_t bytes, uint64_t advised, int advice, void **re
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
-		return -errno;
+		return no_memory();
 	if (madvise(p, advised, advice) < 0) {
-		int r = -errno;
+		int r = no_memory();
 		munmap(p, bytes);
 		return r;
 	}
@@ -309,20 +353,25 @@ static int64_t os_realtime_ns(void)
 static int os_random(void *buffer, size_t bytes)
 {
 	ssize_t n;
+	int tries = 0;
 	do
 		n = getrandom(buffer, bytes, 0);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n == (ssize_t)bytes ? 0 : -EIO;
+	while (again(n < 0 ? -1 : 0, &tries));
+	return n < 0 ? result_busy(-1) : n == (ssize_t)bytes ? 0 : -EIO;
 }
 
 /* Reads a small file whole, as text. Returns its length, or -errno. */
 static int read_text(const char *path, char *text, size_t room)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_again(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, room - 1);
-	int r = n < 0 ? -errno : (int)n;
+		return fd;
+	ssize_t n;
+	int tries = 0;
+	do
+		n = read(fd, text, room - 1);
+	while (again(n < 0 ? -1 : 0, &tries));
+	int r = n < 0 ? result_busy(-1) : (int)n;
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	return r;

@@ -47,10 +47,21 @@ static bool is_stopped(const struct seat_entry *entry)
 	       process.start_time == entry->start_time && process.stopped;
 }
 
+/* Its byte is free: was it given back, or repaired, since the picture was taken? */
+static bool has_changed(const struct snapshot *snapshot, uint32_t number)
+{
+	const struct segment *segment = &snapshot->segment;
+	const struct seat_entry *entry = seat_entry(&segment->region, number);
+	uint64_t offset = (uint64_t)((const uint8_t *)&entry->word - segment->region.base);
+	uint64_t now;
+	return os->read_at(segment->fd, &now, sizeof(now), offset) == (int64_t)sizeof(now) &&
+	       now != atomic_load(&entry->word);
+}
+
 enum shoal_health registry_seat_health(struct snapshot *snapshot, uint32_t number)
 {
 	if (!seat_alive(&snapshot->segment, number))
-		return SHOAL_DEAD;
+		return has_changed(snapshot, number) ? REGISTRY_LEFT : SHOAL_DEAD;
 	return is_stopped(seat_entry(&snapshot->segment.region, number)) ? SHOAL_STOPPED
 									 : SHOAL_ALIVE;
 }
@@ -62,8 +73,9 @@ static void count_seats(struct snapshot *snapshot, struct shoal_object *object)
 	for (uint32_t i = 0; i < region->seat_count; i++) {
 		if (word_state(atomic_load(&seat_entry(region, i)->word)) == SEAT_FREE)
 			continue;
-		object->seats_taken++;
-		object->seats_alive += seat_alive(&snapshot->segment, i);
+		enum shoal_health health = registry_seat_health(snapshot, i);
+		object->seats_taken += health != REGISTRY_LEFT;
+		object->seats_alive += health == SHOAL_ALIVE || health == SHOAL_STOPPED;
 	}
 }
 

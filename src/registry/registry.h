@@ -25,7 +25,9 @@ void registry_drop(struct snapshot *snapshot);
 void registry_describe(struct snapshot *snapshot, const char *name, const struct kind *const *kinds,
 		       struct shoal_object *object);
 
-/* The state of a seat that is taken: alive, stopped or dead. */
+/* The state of a seat that is taken: alive, stopped or dead; or it was given back since the copy
+ * was made, and whoever left in order must not look dead. */
+#define REGISTRY_LEFT ((enum shoal_health)0)
 enum shoal_health registry_seat_health(struct snapshot *snapshot, uint32_t number);
 
 /* shoal_list, for the kinds given. */

@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Each time somebody else has got a seat. */
+enum { LOCK_TRIES = 64 };
+
 static int find_free_byte(int fd, uint32_t first, uint32_t count, uint32_t *ret)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -25,7 +28,8 @@ static int fail_lock(int r, const struct segment *segment)
 	return error_fail(-r, "can't lock a seat in '%s': %s", segment->name.text, strerror(-r));
 }
 
-/* Keeps the lock through the descriptor, where the mapping does not. */
+/* Keeps the lock through the descriptor, where the mapping does not. -EAGAIN: between the two
+ * somebody else took the byte. */
 static int keep_descriptor(struct segment *segment, struct seat *seat)
 {
 	int fd = segment_reopen(segment);
@@ -36,7 +40,7 @@ static int keep_descriptor(struct segment *segment, struct seat *seat)
 		r = os->keep_across_fork(fd);
 	if (r < 0) {
 		os->close(fd);
-		return fail_lock(r, segment);
+		return r == -EAGAIN ? r : fail_lock(r, segment);
 	}
 	seat->kept_fd = fd;
 	return 0;
@@ -56,6 +60,8 @@ static int lock_and_map(struct segment *segment, uint32_t first, uint32_t count,
 		return fail_lock(r, segment);
 	int probe = segment_fd(segment);
 	r = probe < 0 ? probe : os->lock_held(probe, SEGMENT_SEAT_LOCK + seat->tag.seat);
+	if (r < 0 && probe >= 0)
+		fail_lock(r, segment);
 	if (r == 0)
 		r = keep_descriptor(segment, seat);
 	if (r < 0)
@@ -69,9 +75,12 @@ int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct se
 	if (r < 0)
 		return error_fail(-r, "can't hold up forks while a seat is locked: %s",
 				  strerror(-r));
-	r = lock_and_map(segment, first, count, seat);
+	for (int tries = 0; tries == 0 || (r == -EAGAIN && tries < LOCK_TRIES); tries++)
+		r = lock_and_map(segment, first, count, seat);
 	os->let_forks();
-	return r;
+	return r == -EAGAIN ? error_fail(EBUSY, "others take every seat of '%s' while we do",
+					 segment->name.text)
+			    : r;
 }
 
 void seat_unlock(struct seat *seat)

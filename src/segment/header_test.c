@@ -87,6 +87,22 @@ static void test_each_field_is_checked(void **state)
 	assert_int_equal(check(&fixed), -EBADMSG);
 }
 
+/* Sound but for one thing: nothing else gives it away. */
+static void test_sizes_that_fit_each_other_are_not_enough(void **state)
+{
+	(void)state;
+	struct segment_fixed fixed = sound();
+	fixed.seat_count = 0x10000; /* more than a tag can name */
+	fixed.body_offset = segment_body_offset(fixed.seat_count);
+	fixed.total_bytes = fixed.body_offset + 4096;
+	seal(&fixed);
+	assert_int_equal(segment_check_fixed(&fixed, fixed.total_bytes, "x"), -EBADMSG);
+	fixed = sound();
+	fixed.total_bytes = fixed.body_offset - 1; /* and the file is as short */
+	seal(&fixed);
+	assert_int_equal(segment_check_fixed(&fixed, fixed.total_bytes, "x"), -EBADMSG);
+}
+
 /* A newer object is reported as newer, even if its checksum is made in another way. */
 static void test_newer_is_not_damaged(void **state)
 {
@@ -138,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_sound_header_passes),
 	    cmocka_unit_test(test_each_field_is_checked),
+	    cmocka_unit_test(test_sizes_that_fit_each_other_are_not_enough),
 	    cmocka_unit_test(test_newer_is_not_damaged),
 	    cmocka_unit_test(test_a_changed_bit_never_passes),
 	    cmocka_unit_test(test_the_file_must_have_the_size_it_says),

@@ -69,7 +69,7 @@ int hidden_create(const char *directory, char ret_path[SEGMENT_PATH_BYTES])
 		r = create_one(directory, ret_path);
 	if (r < 0)
 		ret_path[0] = '\0';
-	return r;
+	return r == -EAGAIN ? -EBUSY : r; /* somebody sweeps and sweeps */
 }
 
 void hidden_drop(char path[SEGMENT_PATH_BYTES], int fd)

@@ -114,6 +114,17 @@ static int check_file(const struct os_file *file, const struct segment_name *nam
 	return 0;
 }
 
+/* Zeroes where there is no /proc, for all. Not where we just can't look now: others can, and a live
+ * object must not look like one of another boot. */
+static int read_boot_id(const struct segment *segment, uint8_t boot_id[16])
+{
+	int r = os->boot_id(boot_id);
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EBUSY)
+		return error_fail(-r, "can't tell which boot '%s' is of: %s", segment->name.text,
+				  strerror(-r));
+	return 0;
+}
+
 /*
  * Locks prove life only on the inode that everybody else sees. A place that is torn (whoever wrote
  * it was killed in the middle) is adopted like one of an earlier boot: adoption robs nobody, it
@@ -122,7 +133,9 @@ static int check_file(const struct os_file *file, const struct segment_name *nam
 static int check_place(struct segment *segment, const struct segment_place *place)
 {
 	uint8_t boot_id[16];
-	os->boot_id(boot_id);
+	int r = read_boot_id(segment, boot_id);
+	if (r < 0)
+		return r;
 	segment->other_boot = memcmp(place->boot_id, boot_id, 16) != 0 ||
 			      place->checksum !=
 				  checksum(place, offsetof(struct segment_place, checksum));
@@ -191,6 +204,21 @@ static int read_header(struct segment *segment, uint64_t file_bytes)
 	return 0;
 }
 
+/* Of a descriptor that was just opened. When the kernel does not say what it is, it goes: later
+ * nobody could tell that it is ours. */
+static int identify(struct segment *segment, struct os_file *file)
+{
+	int r = os->stat_fd(segment->fd, file);
+	if (r < 0) {
+		os->close(segment->fd);
+		segment->fd = -1;
+		return error_fail(-r, "can't examine '%s': %s", segment->name.text, strerror(-r));
+	}
+	segment->device = file->device;
+	segment->inode = file->inode;
+	return 0;
+}
+
 static int open_checked(struct segment *segment, const struct segment_name *name, bool foreign,
 			bool write)
 {
@@ -200,12 +228,9 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	if (segment->fd < 0)
 		return fail_open(-segment->fd, name);
 	struct os_file file;
-	int r = os->stat_fd(segment->fd, &file);
-	if (r < 0)
-		return error_fail(-r, "can't examine '%s': %s", name->text, strerror(-r));
-	segment->device = file.device;
-	segment->inode = file.inode;
-	r = check_file(&file, name, foreign);
+	int r = identify(segment, &file);
+	if (r == 0)
+		r = check_file(&file, name, foreign);
 	if (r == 0)
 		r = refuse_remote(segment);
 	return r < 0 ? r : read_header(segment, file.bytes);
@@ -271,12 +296,7 @@ static int create_file(struct segment *segment)
 				  strerror(-fd));
 	segment->fd = fd;
 	struct os_file file;
-	int r = os->stat_fd(fd, &file);
-	if (r < 0)
-		return r;
-	segment->device = file.device;
-	segment->inode = file.inode;
-	return 0;
+	return identify(segment, &file);
 }
 
 int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what)
@@ -326,7 +346,8 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 	};
 	int r = os->random(fixed->instance, sizeof(fixed->instance));
 	if (r < 0)
-		return r;
+		return error_fail(-r, "no random number for '%s': %s", segment->name.text,
+				  strerror(-r));
 	fixed->checksum = checksum(fixed, offsetof(struct segment_fixed, checksum));
 	segment_header(&segment->region)->fixed = *fixed;
 	return segment_write_place(segment);
@@ -352,7 +373,12 @@ static int prepare_file(struct segment *segment, const struct segment_spec *spec
 	r = map_segment(segment);
 	if (r == 0)
 		r = write_fixed(segment, spec);
-	return r < 0 ? r : os->set_mode(segment->fd, spec->mode);
+	if (r < 0)
+		return r;
+	r = os->set_mode(segment->fd, spec->mode);
+	return r == 0 ? 0
+		      : error_fail(-r, "can't give '%s' its mode: %s", segment->name.text,
+				   strerror(-r));
 }
 
 int segment_create(struct segment *segment, const struct segment_name *name,
@@ -383,15 +409,26 @@ int segment_publish(struct segment *segment)
 	return r;
 }
 
+/* 1: the descriptor leads to the segment, 0: not (any more), or what the kernel said instead. */
+static int same_inode(const struct segment *segment, int fd)
+{
+	struct os_file file;
+	int r = fd < 0 ? -EBADF : os->stat_fd(fd, &file);
+	if (r < 0)
+		return r == -EBADF ? 0 : r;
+	return file.device == segment->device && file.inode == segment->inode;
+}
+
 void segment_close(struct segment *segment)
 {
 	if (segment->region.base)
 		os->unmap(segment->region.base, segment->region.bytes);
 	segment->region.base = NULL;
 	hidden_drop(segment->hidden, segment->fd);
-	struct os_file file;
-	if (segment->fd >= 0 && os->stat_fd(segment->fd, &file) == 0 &&
-	    file.device == segment->device && file.inode == segment->inode)
+	int same = same_inode(segment, segment->fd);
+	if (same < 0) /* a passing want of the kernel's is no reason to leave it open */
+		same = same_inode(segment, segment->fd);
+	if (same == 1)
 		os->close(segment->fd);
 	segment->fd = -1;
 }
@@ -405,11 +442,10 @@ void segment_close_in_child(struct segment *segment)
 
 /* ---- identity ---------------------------------------------------------------------------- */
 
-static bool same_inode(const struct segment *segment, int fd)
+static int fail_identity(const struct segment *segment, int r)
 {
-	struct os_file file;
-	return os->stat_fd(fd, &file) == 0 && file.device == segment->device &&
-	       file.inode == segment->inode;
+	return error_fail(-r, "can't examine the descriptor of '%s': %s", segment->name.text,
+			  strerror(-r));
 }
 
 static int open_by_name(const struct segment *segment)
@@ -417,14 +453,18 @@ static int open_by_name(const struct segment *segment)
 	int fd = os->open(segment->hidden[0] ? segment->hidden : segment->name.path, true);
 	if (fd < 0)
 		return fd;
-	if (same_inode(segment, fd))
+	int r = same_inode(segment, fd);
+	if (r == 1)
 		return fd;
 	os->close(fd);
-	return -ESTALE;
+	return r < 0 ? r : -ESTALE;
 }
 
-static int fail_lost(const struct segment *segment)
+static int fail_lost(const struct segment *segment, int r)
 {
+	if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE)
+		return error_fail(-r, "can't open '%s' again: %s", segment->name.text,
+				  strerror(-r));
 	return error_fail(ESTALE,
 			  "'%s' can't be reached any more: its descriptor was closed and "
 			  "its name is gone",
@@ -433,36 +473,47 @@ static int fail_lost(const struct segment *segment)
 
 int segment_fd(struct segment *segment)
 {
-	if (segment->fd >= 0 && same_inode(segment, segment->fd))
+	int same = same_inode(segment, segment->fd);
+	if (same < 0)
+		return fail_identity(segment, same);
+	if (same)
 		return segment->fd;
 	int fd = open_by_name(segment);
 	if (fd < 0)
-		return fail_lost(segment);
+		return fail_lost(segment, fd);
 	segment->fd = fd;
 	return fd;
 }
 
 int segment_reopen(struct segment *segment)
 {
-	if (segment->fd >= 0 && same_inode(segment, segment->fd)) {
+	int same = same_inode(segment, segment->fd);
+	if (same < 0)
+		return fail_identity(segment, same);
+	if (same) {
 		int fd = os->reopen(segment->fd, true);
-		if (fd >= 0 && same_inode(segment, fd))
-			return fd;
-		if (fd >= 0)
-			os->close(fd);
 		if (fd == -EMFILE || fd == -ENFILE)
 			return error_fail(-fd, "no descriptor left to open '%s': %s",
 					  segment->name.text, strerror(-fd));
+		if (fd >= 0 && same_inode(segment, fd) == 1)
+			return fd;
+		if (fd >= 0)
+			os->close(fd);
 	}
 	int fd = open_by_name(segment);
-	return fd < 0 ? fail_lost(segment) : fd;
+	return fd < 0 ? fail_lost(segment, fd) : fd;
 }
 
 int segment_is_named(const struct segment *segment)
 {
 	struct os_file file;
-	return os->stat_path(segment->name.path, &file) == 0 && file.device == segment->device &&
-	       file.inode == segment->inode;
+	int r = os->stat_path(segment->name.path, &file);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r < 0)
+		return error_fail(-r, "can't tell what '%s' leads to: %s", segment->name.text,
+				  strerror(-r));
+	return file.device == segment->device && file.inode == segment->inode;
 }
 
 bool segment_reread_place(struct segment *segment)
@@ -474,7 +525,9 @@ bool segment_reread_place(struct segment *segment)
 int segment_write_place(struct segment *segment)
 {
 	struct segment_place place = {.device = segment->device, .inode = segment->inode};
-	os->boot_id(place.boot_id);
+	int r = read_boot_id(segment, place.boot_id);
+	if (r < 0)
+		return r;
 	place.checksum = checksum(&place, offsetof(struct segment_place, checksum));
 	segment_header(&segment->region)->place = place;
 	segment->other_boot = false;

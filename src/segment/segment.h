@@ -79,7 +79,7 @@ void segment_close(struct segment *segment);
 int segment_fd(struct segment *segment);
 /* A fresh file description of the same inode, for a lock. The caller closes it. */
 int segment_reopen(struct segment *segment);
-/* 1 when the name leads to this very segment, 0 when not. */
+/* 1 when the name leads to this very segment, 0 when not; or -errno with a detail. */
 int segment_is_named(const struct segment *segment);
 
 /* Looks again whether the place is one of another boot, under the boot lock. */

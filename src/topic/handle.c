@@ -78,7 +78,7 @@ int handle_fail(struct handle *handle, size_t bytes, int made, int error)
 int handle_refuse(const struct handle *handle)
 {
 	if (handle->stale)
-		return object_check(handle->object);
+		return object_fail_removed(handle->object);
 	return error_fail(ECHILD, "this handle was opened before a fork; close it here and open "
 				  "another in the child");
 }

@@ -294,6 +294,23 @@ static void test_removed_under_us(void **state)
 	assert_int_equal(shoal_pub_drain(pair->pub, SHOAL_FOREVER), -ESTALE);
 }
 
+/* Another publisher took the bit away, and died before it put it back. */
+static void test_a_removal_is_noticed_within_a_ring(void **state)
+{
+	struct pair *pair = *state;
+	struct handle *handle = (struct handle *)(void *)pair->pub;
+	shoal_sub_close(pair->sub); /* nobody holds us up */
+	pair->sub = NULL;
+	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	handle->map.body->wake = 0;
+	int r = 0;
+	for (uint32_t i = 0; r == 0 && i <= small.slots; i++)
+		r = shoal_pub_publish(pair->pub, "x", 1, 0);
+	assert_int_equal(r, -ESTALE);
+	assert_int_equal(handle->map.body->wake & WAIT_SLEEPER, WAIT_SLEEPER);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -ESTALE);
+}
+
 static int use_in_child(struct pair *pair)
 {
 	struct shoal_loan loan = {0};
@@ -320,6 +337,26 @@ static int use_in_child(struct pair *pair)
 	wrong += shoal_sub_open(&own, "t", 0, &small) != 0;
 	shoal_sub_close(own);
 	return wrong;
+}
+
+/* The word is looked at once: what it says later is nobody's message. */
+static void test_once_removed_stays_removed_whatever_a_stranger_writes(void **state)
+{
+	struct pair *pair = *state;
+	char buffer[64];
+	struct shoal_view view;
+	const struct handle *handle = (const struct handle *)pair->sub;
+	_Atomic uint64_t *lifetime = &segment_header(&handle->map.region)->lifetime;
+	uint64_t live = atomic_load(lifetime);
+	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
+	assert_int_equal(shoal_pub_drain(pair->pub, 0), -ESTALE);
+	atomic_store(lifetime, live);
+	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, sizeof(buffer), 0, &view), -ESTALE);
+	assert_int_equal(shoal_sub_receivev(pair->sub, &view, 1, buffer, sizeof(buffer), 0),
+			 -ESTALE);
+	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -ESTALE);
 }
 
 static void test_a_child_has_no_part_in_them(void **state)
@@ -506,6 +543,8 @@ int main(void)
 	    TEST(test_the_end),
 	    TEST(test_all_places_taken),
 	    TEST(test_removed_under_us),
+	    TEST(test_a_removal_is_noticed_within_a_ring),
+	    TEST(test_once_removed_stays_removed_whatever_a_stranger_writes),
 	    TEST(test_a_child_has_no_part_in_them),
 	    TEST(test_a_lossy_subscriber_counts),
 	    TEST(test_a_lossy_subscriber_that_jumped_still_copies),

@@ -219,6 +219,12 @@ static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_
 {
 	if (!fits_slot(pub, bytes) && bytes > pub->writer.map.area)
 		return fail_size(pub, bytes);
+	/* At least once a ring, whether or not the bit that tells of a removal is still there:
+	 * another publisher may have taken it away and died before it put it back. */
+	int r = lane_is_full(&pub->writer) ? handle_check(&pub->handle) : 0;
+	pub->ready = pub->ready && pub->handle.live;
+	if (r < 0)
+		return r;
 	struct room_wait room = {.pub = pub, .bytes = bytes};
 	struct wait wait = {
 	    .word = &pub->writer.map.control->gate,
@@ -229,7 +235,7 @@ static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	int r = wait_until(&wait);
+	r = wait_until(&wait);
 	*ret_data = room.data;
 	return r;
 }

@@ -155,9 +155,11 @@ void topic_keep_alerted(const struct topic_map *map)
 		atomic_fetch_or(&map->body->wake, WAIT_SLEEPER);
 }
 
+/* The bit stays: in a removed object it is what tells publishers so, and whoever wakes here may
+ * die before it could set it again. One who published took it away, perhaps, and died. */
 void topic_wake_subscribers(const struct topic_map *map)
 {
-	wait_wake(&map->body->wake);
+	wait_stir(&map->body->wake);
 	topic_keep_alerted(map);
 }
 

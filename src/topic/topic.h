@@ -85,8 +85,8 @@ uint32_t topic_subscribers(const struct topic_map *map);
 
 /* ---- both -------------------------------------------------------------------------------- */
 
-/* Wakes subscribers. Waking takes the sleepers' bit away, which in a removed object is to stay, for
- * publishers to find: so all waking of subscribers goes through here. */
+/* Wakes subscribers, and leaves the sleepers' bit alone: in a removed object it is what tells
+ * publishers so. All waking of subscribers but that by a message goes through here. */
 void topic_wake_subscribers(const struct topic_map *map);
 /* Puts the bit back if the object was removed. */
 void topic_keep_alerted(const struct topic_map *map);

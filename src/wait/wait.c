@@ -9,18 +9,33 @@
 #define SPIN_LOOKS 64
 /* A spinner gives way to others this often: it may sit on the core of the one it waits for. */
 #define SPIN_YIELD_NS 20000
-void wait_wake(_Atomic uint32_t *word)
+
+static void add_and_wake(_Atomic uint32_t *word, unsigned shift)
 {
-	if (os->futex_add_and_wake((const void *)word, (void *)word, 0) == 0)
+	if (os->futex_add_and_wake((const void *)word, (void *)word, shift) == 0)
 		return;
-	atomic_fetch_add(word, 1); /* FUTEX_WAKE_OP is forbidden here: a kill may come between */
-	os->futex_wake((const void *)word, INT32_MAX);
+	/* FUTEX_WAKE_OP is forbidden here: a kill may come between */
+	atomic_fetch_add(word, 1u << shift);
+	if (os->futex_wake((const void *)word, INT32_MAX) < 0)
+		atomic_fetch_or(word, WAIT_SLEEPER); /* that too: the next waker may be able to */
 }
 
+void wait_wake(_Atomic uint32_t *word)
+{
+	add_and_wake(word, 0);
+}
+
+void wait_stir(_Atomic uint32_t *word)
+{
+	static_assert(WAIT_COUNT == 1 << 1, "it counts, and leaves the bit alone");
+	add_and_wake(word, 1);
+}
+
+/* The bit first: who dies in between has woken nobody, and the next waker still looks. */
 void wait_alert(_Atomic uint32_t *word)
 {
-	wait_wake(word);
 	atomic_fetch_or(word, WAIT_SLEEPER);
+	wait_stir(word);
 }
 
 /* 1: there; 0: not while spinning; < 0: as look. */

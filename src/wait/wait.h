@@ -60,8 +60,11 @@ int wait_until(const struct wait *wait);
 
 /* Wakes everybody who sleeps on the word, asked for or not. Async-signal-safe. */
 SLOW_PATH void wait_wake(_Atomic uint32_t *word);
-/* The same, and leaves the sleepers' bit set: the next waker takes its slow path, where it looks
- * at the lifetime. */
+/* The same, and leaves the sleepers' bit as it is: if it was set, there is one wake-up too many
+ * later, and at no moment is it clear. */
+void wait_stir(_Atomic uint32_t *word);
+/* The same, and sets the sleepers' bit: the next waker takes its slow path, where it looks at the
+ * lifetime. */
 void wait_alert(_Atomic uint32_t *word);
 
 /* The waker's steps 2 to 4. `fences_itself`: this process is not registered for membarrier.

@@ -290,6 +290,44 @@ static void test_waking_works_where_the_call_is_forbidden(void **state)
 	assert_int_equal(s->word, 10);
 }
 
+static int wake_forbidden(const void *word, int count)
+{
+	(void)word;
+	(void)count;
+	return -EPERM;
+}
+
+static void test_who_can_wake_nobody_leaves_the_bit_to_others(void **state)
+{
+	struct script *s = *state;
+	calls.futex_add_and_wake = forbidden;
+	calls.futex_wake = wake_forbidden;
+	s->word = 9;
+	assert_true(wait_notify(&s->word, false));
+	assert_int_equal(s->word & WAIT_SLEEPER, WAIT_SLEEPER);
+	assert_int_not_equal(s->word, 9); /* who is about to sleep goes round again */
+}
+
+/* As if the alerter were killed in the call, before it wakes. */
+static uint32_t word_at_the_call;
+
+static int look_at_word(const void *word, void *add, unsigned shift)
+{
+	(void)add;
+	(void)shift;
+	word_at_the_call = atomic_load((const _Atomic uint32_t *)word);
+	return 0;
+}
+
+static void test_an_alerter_that_dies_leaves_the_bit(void **state)
+{
+	struct script *s = *state;
+	calls.futex_add_and_wake = look_at_word;
+	s->word = 8;
+	wait_alert(&s->word);
+	assert_int_equal(word_at_the_call & WAIT_SLEEPER, WAIT_SLEEPER);
+}
+
 static void test_an_alert_leaves_the_bit_for_the_next_waker(void **state)
 {
 	struct script *s = *state;
@@ -353,6 +391,8 @@ int main(void)
 	    TEST(test_a_slice_is_no_longer_than_the_timeout),
 	    TEST(test_notify_wakes_only_sleepers),
 	    TEST(test_waking_works_where_the_call_is_forbidden),
+	    TEST(test_who_can_wake_nobody_leaves_the_bit_to_others),
+	    TEST(test_an_alerter_that_dies_leaves_the_bit),
 	    TEST(test_an_alert_leaves_the_bit_for_the_next_waker),
 	    TEST(test_a_waker_ends_a_sleep),
 	};

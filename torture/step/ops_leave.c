@@ -41,6 +41,12 @@ static void leftover(struct stage *stage)
 	let_die(stage, publish_and_die);
 }
 
+static void earlier_boot(struct stage *stage)
+{
+	leftover(stage);
+	age_by_a_boot(stage);
+}
+
 static void pub_of_three(struct stage *stage)
 {
 	stage->pub = open_pub(stage, 0);
@@ -98,6 +104,30 @@ static int64_t remove_by_force(struct stage *stage)
 	return shoal_remove(stage->name, SHOAL_FORCE);
 }
 
+/* When the victim is about to begin. */
+static void remove_now(struct stage *stage)
+{
+	if (shoal_remove(stage->name, SHOAL_FORCE) < 0)
+		give_up("remove");
+}
+
+static void pub_of_three_more(struct stage *stage)
+{
+	pub_of_three(stage);
+	prepare_next(stage, BATCH);
+}
+
+static int64_t publish(struct stage *stage)
+{
+	return shoal_pub_publish(stage->pub, stage->parts[0].iov_base, stage->parts[0].iov_len, 0);
+}
+
+static int64_t receive(struct stage *stage)
+{
+	return shoal_sub_receive(stage->sub, stage->share->buffer, sizeof(stage->share->buffer), 0,
+				 stage->share->views);
+}
+
 /* ---- more that must hold ----------------------------------------------------------------- */
 
 static void check_gone(struct stage *stage, const struct topic_map *map, bool last)
@@ -115,8 +145,9 @@ static void check_ended(struct stage *stage, const struct topic_map *map, bool l
 
 static void check_not_ended(struct stage *stage, const struct topic_map *map, bool last)
 {
+	struct tag tag = object_of(stage->other_pub)->seat.tag;
 	(void)last;
-	if (topic_ended(map))
+	if (topic_ended(map) && stage->living[tag.seat])
 		violate(stage, "it has ended, and there is a publisher");
 }
 
@@ -129,18 +160,21 @@ static void check_gate_woken(struct stage *stage, const struct topic_map *map, b
 
 static const struct op leave_ops[] = {
     {.name = "pub_close, subscribers stay",
-     .flags = OP_LEAVES | OP_REAL | OP_SLEEPER,
+     .covers = "shoal_pub_close",
+     .flags = OP_LEAVES | OP_SLEEPER,
      .world = subscriber,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_ended},
     {.name = "pub_close, another one stays",
+     .covers = "shoal_pub_close",
      .flags = OP_LEAVES,
      .world = publisher_and_subscriber,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_not_ended},
     {.name = "pub_close with a loan out",
+     .covers = "shoal_pub_close",
      .shape = LARGE,
      .flags = OP_LEAVES | OP_SLEEPER,
      .world = subscriber,
@@ -148,58 +182,73 @@ static const struct op leave_ops[] = {
      .run = pub_close,
      .check = check_ended},
     {.name = "pub_close after one that was killed",
+     .covers = "shoal_pub_close",
      .flags = OP_LEAVES | OP_SLEEPER | OP_DIE_LATE,
      .world = dead_publisher,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_ended},
     {.name = "pub_close, the last one",
-     .flags = OP_LEAVES | OP_REAL,
+     .covers = "shoal_pub_close",
+     .flags = OP_LEAVES,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_gone},
     {.name = "pub_close, the last one, kept",
-     .flags = OP_LEAVES | OP_REAL | OP_KEEP,
+     .covers = "shoal_pub_close",
+     .flags = OP_LEAVES | OP_KEEP,
      .prepare = pub_of_three,
      .run = pub_close},
     {.name = "sub_close, others stay",
-     .flags = OP_LEAVES | OP_REAL,
+     .covers = "shoal_sub_close",
+     .flags = OP_LEAVES,
      .world = publisher_and_subscriber,
      .prepare = lossless_sub,
      .run = sub_close},
     {.name = "sub_close, lossy",
+     .covers = "shoal_sub_close",
      .flags = OP_LEAVES,
      .world = publisher_and_subscriber,
      .prepare = lossy_sub,
      .run = sub_close},
     {.name = "sub_close with a view out, opening the gate",
+     .covers = "shoal_sub_close",
      .flags = OP_LEAVES | OP_GATED,
      .world = full_lane,
      .prepare = sub_with_view,
      .run = sub_close,
      .check = check_gate_woken},
     {.name = "sub_close, the last one",
-     .flags = OP_LEAVES | OP_REAL,
+     .covers = "shoal_sub_close",
+     .flags = OP_LEAVES,
      .prepare = lossless_sub,
      .run = sub_close,
      .check = check_gone},
     {.name = "remove, a leftover",
-     .flags = OP_REAL,
+     .covers = "shoal_remove",
      .world = leftover,
      .run = remove_it,
      .check = check_gone},
+    {.name = "remove, left by an earlier boot",
+     .covers = "shoal_remove",
+     .flags = OP_KEEP,
+     .world = earlier_boot,
+     .run = remove_it,
+     .check = check_gone},
     {.name = "remove, kept with nobody in it",
-     .flags = OP_REAL | OP_KEEP,
+     .covers = "shoal_remove",
+     .flags = OP_KEEP,
      .world = leftover,
      .run = remove_it,
      .check = check_gone},
     {.name = "remove, in use",
+     .covers = "shoal_remove",
      .flags = OP_LEAVES,
      .world = publisher_and_subscriber,
      .run = remove_it,
      .expect = -EBUSY},
     {.name = "remove by force, in use",
-     .flags = OP_REAL,
+     .covers = "shoal_remove",
      .world = publisher_and_subscriber,
      .run = remove_by_force,
      .check = check_gone},
@@ -209,12 +258,38 @@ const struct group leave_group = {"leave", leave_ops, sizeof(leave_ops) / sizeof
 /* The same, and nobody is left without knowing when the one who should tell is killed. */
 static const struct op told_ops[] = {
     {.name = "pub_close tells a sleeper of the end",
+     .covers = "shoal_pub_close",
      .flags = OP_LEAVES | OP_SLEEPER | OP_TOLD,
      .world = subscriber,
      .prepare = pub_of_three,
      .run = pub_close,
      .check = check_ended},
+    {.name = "publish where it was removed by force",
+     .covers = "shoal_pub_publish",
+     .flags = OP_TOLD | OP_TAKES_BIT,
+     .world = publisher_and_subscriber,
+     .prepare = pub_of_three_more,
+     .ready = remove_now,
+     .run = publish,
+     .messages = 1,
+     .expect = -ESTALE},
+    {.name = "receive where it was removed by force",
+     .covers = "shoal_sub_receive",
+     .flags = OP_TOLD,
+     .world = publisher_and_subscriber,
+     .prepare = lossless_sub,
+     .ready = remove_now,
+     .run = receive,
+     .expect = -ESTALE},
+    {.name = "pub_close where it was removed by force",
+     .covers = "shoal_pub_close",
+     .flags = OP_TOLD | OP_LEAVES,
+     .world = publisher_and_subscriber,
+     .prepare = pub_of_three,
+     .ready = remove_now,
+     .run = pub_close},
     {.name = "remove by force tells those who are in it",
+     .covers = "shoal_remove",
      .flags = OP_TOLD,
      .world = publisher_and_subscriber,
      .run = remove_by_force,

@@ -140,7 +140,81 @@ static int64_t unlink_without_a_word(struct stage *stage)
 	return os->unlink(stage->path);
 }
 
+/* ---- mistakes in a repair: the first death does not show them ---------------------------- */
+
+static int64_t do_nothing(struct stage *stage)
+{
+	(void)stage;
+	return 0;
+}
+
+static bool free_seat(const struct region *region, uint32_t seat, uint64_t word)
+{
+	return atomic_compare_exchange_strong(&seat_entry(region, seat)->word, &word,
+					      word_make(SEAT_FREE, word_tag(word)));
+}
+
+/* The dead one, as object_repair_all finds it. */
+static bool find_dead(struct object *object, uint32_t *ret, uint64_t *ret_word)
+{
+	const struct region *region = &object->segment.region;
+	for (uint32_t i = 0; i < region->seat_count; i++) {
+		*ret = i;
+		*ret_word = atomic_load(&seat_entry(region, i)->word);
+		if (word_state(*ret_word) != SEAT_FREE && !seat_alive(&object->segment, i))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever dies after the first step leaves an entry that nobody will ever free. */
+static void repair_seat_before_entry(struct object *object)
+{
+	const struct region *region = &object->segment.region;
+	uint32_t seat;
+	uint64_t word;
+	if (!find_dead(object, &seat, &word))
+		return;
+	free_seat(region, seat, word);
+	topic_kind.repair(region, (struct tag){seat, word_tag(word).generation}, false);
+}
+
+/*
+ * The entry first, as it should be, but LEAVING is taken to mean that somebody else did that. It
+ * shows when who marked the seat so dies before he freed the entry, and the next one after the
+ * seat.
+ */
+static void repair_trusting_a_mark(struct object *object)
+{
+	const struct region *region = &object->segment.region;
+	uint32_t seat;
+	uint64_t word;
+	while (find_dead(object, &seat, &word)) {
+		struct tag tag = {seat, word_tag(word).generation};
+		uint64_t marked = word_make(SEAT_LEAVING, tag);
+		bool trusted = word == marked;
+		atomic_compare_exchange_strong(&seat_entry(region, seat)->word, &word, marked);
+		if (!trusted)
+			topic_kind.repair(region, tag, false);
+		free_seat(region, seat, marked);
+		if (trusted)
+			topic_kind.repair(region, tag, false);
+	}
+}
+
 static const struct op wrong_ops[] = {
+    {.name = "a repair trusts the mark of another that died",
+     .flags = OP_WRONG | OP_DEEP | OP_DEEPER,
+     .world = two_subscribers,
+     .prepare = lossless_sub,
+     .run = do_nothing,
+     .recover = repair_trusting_a_mark},
+    {.name = "a repair frees the seat before the entry",
+     .flags = OP_WRONG | OP_DEEP,
+     .world = publisher,
+     .prepare = lossless_sub,
+     .run = do_nothing,
+     .recover = repair_seat_before_entry},
     {.name = "the word before the payload",
      .flags = OP_WRONG | OP_REAL,
      .world = two_subscribers,

@@ -65,16 +65,26 @@ bool stage_changed(struct stage *stage)
 	return true;
 }
 
+void trail_begin(struct trail *trail)
+{
+	memset(trail, 0, sizeof(*trail));
+}
+
 bool trail_add(struct trail *trail, uint64_t rip, struct place *ret)
 {
 	*ret = (struct place){.rip = rip};
-	if (trail->count == TRAIL_MAX)
+	if (trail->count == TRAIL_MAX || trail->distinct == TRAIL_PLACES / 2)
 		give_up("too many steps");
-	if (trail->count > 0 && trail->rips[trail->count - 1] == rip)
+	if (trail->count > 0 && trail->last == rip)
 		return false;
-	for (size_t i = 0; i < trail->count; i++)
-		ret->passes += trail->rips[i] == rip;
-	trail->rips[trail->count++] = rip;
+	size_t i = rip * 0x9e3779b97f4a7c15u >> 48;
+	while (trail->places[i].rip != 0 && trail->places[i].rip != rip)
+		i = (i + 1) % TRAIL_PLACES;
+	trail->distinct += trail->places[i].rip == 0;
+	trail->places[i].rip = rip;
+	ret->passes = trail->places[i].passes++;
+	trail->last = rip;
+	trail->count++;
 	return true;
 }
 
@@ -98,7 +108,10 @@ static void remember_committed(struct stage *stage)
 		struct lane_map lane = topic_lane(&map, i);
 		stage->committed[i] = stage->end[i] = lane_end(&lane);
 		stage->ready[i] = topic_lane_ready(&map, i);
+		stage->owners[i] = atomic_load(&map.controls[i].owner);
 	}
+	for (uint32_t i = 0; i < SUBSCRIBERS; i++)
+		stage->entries[i] = atomic_load(&map.entries[i]);
 	stage->epoch = atomic_load(&map.body->shared.epoch);
 	if (stage->op->flags & OP_SLEEPER)
 		atomic_fetch_or(&map.body->wake, WAIT_SLEEPER);
@@ -143,12 +156,13 @@ void stage_begin(struct stage *stage, const struct op *op)
 		kill_doomed(stage);
 	victim_start(stage);
 	kill_doomed(stage);
+	map_real(stage); /* while it has its name */
 	if (op->ready)
 		op->ready(stage);
 	remember_living(stage);
-	map_real(stage);
 	remember_committed(stage);
 	stage_changed(stage);
+	stage->was_named = stage->named || !stage->real.base;
 }
 
 static int left_behind(void *context, const char *name)
@@ -190,22 +204,54 @@ void stage_end(struct stage *stage)
 
 /* ---- every instruction ------------------------------------------------------------------- */
 
-void add_up(const struct stage *stage, struct totals *totals, const char *how)
+/* Wrong on purpose: was it found, and by the death that it takes? */
+static void add_up_wrong(const struct stage *stage, struct totals *totals)
 {
-	bool wrong = stage->op->flags & OP_WRONG;
-	printf("%-46s %-8s%8llu steps %5llu states %3llu violations%s\n", stage->op->name, how,
-	       (unsigned long long)stage->steps, (unsigned long long)stage->states,
-	       (unsigned long long)stage->violations, wrong ? ", on purpose" : "");
-	totals->operations++;
-	totals->steps += stage->steps;
-	totals->states += stage->states;
-	if (wrong && stage->violations == 0) {
+	bool deep = stage->op->flags & OP_DEEP;
+	uint64_t below = 0;
+	for (unsigned i = stage->op->flags & OP_DEEPER ? 3 : 2; i <= DEPTH_MAX; i++)
+		below += stage->found.violations[i];
+	if (stage->violations == 0 || (deep && below == 0)) {
 		printf("'%s' is wrong, and nobody noticed\n", stage->op->name);
 		totals->violations++;
 	}
-	if (!wrong)
+	if (deep && below != stage->violations) {
+		printf("'%s' shows at an earlier death already\n", stage->op->name);
+		totals->violations++;
+	}
+}
+
+void add_up(const struct stage *stage, struct totals *totals, const char *how)
+{
+	bool wrong = stage->op->flags & OP_WRONG;
+	const struct found *found = &stage->found;
+	printf("%-46s %-8s%7llu steps %4llu states %6llu recoveries %5llu", stage->op->name, how,
+	       (unsigned long long)stage->steps, (unsigned long long)stage->states,
+	       (unsigned long long)found->recoveries,
+	       (unsigned long long)found->recovery_states[2]);
+	for (unsigned i = 3; i <= totals->depth; i++)
+		printf(" + %5llu", (unsigned long long)found->recovery_states[i]);
+	printf(" states %llu violations%s\n", (unsigned long long)stage->violations,
+	       wrong ? ", on purpose" : "");
+	totals->operations++;
+	totals->steps += stage->steps;
+	totals->states += stage->states;
+	totals->found.recoveries += found->recoveries;
+	totals->found.stores += found->stores;
+	totals->found.instructions += found->instructions;
+	for (unsigned i = 2; i <= DEPTH_MAX; i++)
+		totals->found.recovery_states[i] += found->recovery_states[i];
+	if (wrong)
+		add_up_wrong(stage, totals);
+	else
 		totals->violations += stage->violations;
 	fflush(stdout);
+}
+
+static void check_here(struct stage *stage)
+{
+	check_state(stage);
+	recover_from(stage);
 }
 
 void run_op(const struct op *op, struct totals *totals)
@@ -213,15 +259,18 @@ void run_op(const struct op *op, struct totals *totals)
 	struct stage stage;
 	stage_begin(&stage, op);
 	stage.quiet = op->flags & OP_WRONG;
+	stage.depth_wanted = op->flags & OP_DEEPER ? 3 : totals->depth;
+	stage.compare = totals->compare;
 	stage.states = 1;
-	check_state(&stage);
+	recover_begin(&stage);
+	check_here(&stage);
 	bool more = true;
 	while (more && stage.steps < STEPS_MAX) {
 		more = victim_step(&stage);
 		stage.steps++;
 		if (stage_changed(&stage)) {
 			stage.states++;
-			check_state(&stage);
+			check_here(&stage);
 		}
 	}
 	stage.last = true;
@@ -230,7 +279,10 @@ void run_op(const struct op *op, struct totals *totals)
 	if (stage.share->result != op->expect)
 		violate(&stage, "it returned %lld instead of %lld", (long long)stage.share->result,
 			(long long)op->expect);
-	check_state(&stage);
+	if ((op->flags & OP_LOOKS) && stage.states > 1)
+		violate(&stage, "it only looks, and changed something");
+	check_here(&stage);
+	recover_end(&stage);
 	stage_end(&stage);
 	add_up(&stage, totals, "stepped");
 }

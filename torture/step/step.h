@@ -12,6 +12,8 @@
  *   world.c     the kernel for them: an os table whose only file is the copy, whose locks are held
  *               by bystanders alone
  *   trace.c     ptrace
+ *   recover.c   who goes on is killed as well, at each moment of its recovery
+ *   traps.c     stops it there
  *   run.c       one operation: world, victim, steps, report
  *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
@@ -49,7 +51,8 @@ bool message_is(const void *data, size_t bytes, enum shape shape, uint32_t lane,
 /* Seen by the harness and by the victim. */
 struct share {
 	uint64_t base; /* where the victim mapped the region; 0: not before the operation */
-	uint32_t lane; /* the victim's; UINT32_MAX: none */
+	uint64_t mapped, mapped_bytes; /* what it mapped last, to write to; 0: nothing */
+	uint32_t lane;                 /* the victim's; UINT32_MAX: none */
 	uint32_t entry;
 	int64_t result;
 	struct shoal_view views[BATCH];
@@ -57,25 +60,51 @@ struct share {
 };
 
 enum op_flags {
-	OP_KEEP = 1,      /* the object is made to stay */
-	OP_REAL = 2,      /* also killed for real at every change */
-	OP_SLEEPER = 4,   /* a subscriber sleeps on the wake line when it begins */
-	OP_GATED = 8,     /* a publisher sleeps on lane 0's gate when it begins */
-	OP_DIE_LATE = 16, /* the doomed die when the victim is about to begin, not before */
-	OP_WRONG = 32,    /* wrong on purpose: must be found out */
-	OP_LEAVES = 128,  /* when it is over, nothing is held by the dead, without any repair */
-	OP_TOLD = 64,     /* nobody is left without knowing of the end, whoever was to tell */
+	OP_KEEP = 1,         /* the object is made to stay */
+	OP_REAL = 2,         /* also killed for real at every change */
+	OP_SLEEPER = 4,      /* a subscriber sleeps on the wake line when it begins */
+	OP_GATED = 8,        /* a publisher sleeps on lane 0's gate when it begins */
+	OP_DIE_LATE = 16,    /* the doomed die when the victim is about to begin, not before */
+	OP_WRONG = 32,       /* wrong on purpose: must be found out */
+	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
+	OP_HIDDEN = 2048,    /* the victim's file system knows no O_TMPFILE */
+	OP_LOOKS = 512,      /* it changes nothing */
+	OP_DEEPER = 4096,    /* not before the third */
+	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
+	OP_LEAVES = 128,     /* when it is over, nothing is held by the dead, without any repair */
+	OP_TOLD = 64,        /* nobody is left without knowing of the end, whoever was to tell */
+};
+
+/* How many deaths in a row. The first one is the victim's. */
+enum { DEPTH_MAX = 4 };
+
+struct found {
+	uint64_t recoveries;                     /* that were run */
+	uint64_t stores;                         /* at which these were stopped */
+	uint64_t instructions;                   /* of those that were stepped by them, too */
+	uint64_t recovery_states[DEPTH_MAX + 1]; /* distinct ones, by depth */
+	uint64_t violations[DEPTH_MAX + 1];      /* of these */
 };
 
 struct totals {
 	const char *only; /* operations that have this in their names */
-	uint64_t operations, steps, states, violations;
+	unsigned depth;
+	bool compare; /* recoveries by instructions as well (traps.c) */
+	uint64_t operations, steps, states, kills, violations;
+	struct found found;
+};
+
+struct death_place {
+	const char *recovery;
+	uint64_t rip;
 };
 
 struct stage;
 
 struct op {
 	const char *name;
+	/* The public functions that it runs, separated by spaces. */
+	const char *covers;
 	enum shape shape;
 	unsigned flags;
 	/* In the harness: makes the topic and the bystanders. */
@@ -90,6 +119,8 @@ struct op {
 	uint32_t messages; /* that it adds to its lane */
 	/* More that must hold in every state; `last`: it is over. */
 	void (*check)(struct stage *stage, const struct topic_map *map, bool last);
+	/* A repair to be tried instead of the library's (OP_WRONG). */
+	void (*recover)(struct object *object);
 };
 
 struct group {
@@ -98,7 +129,7 @@ struct group {
 	size_t count;
 };
 extern const struct group publish_group, receive_group, join_group, leave_group, told_group,
-    repair_group, wrong_group;
+    repair_group, look_group, wrong_group;
 
 /* What is known of the operation under test. */
 struct stage {
@@ -123,7 +154,8 @@ struct stage {
 	int fd;
 	struct region real;
 	bool named;
-	uint8_t *seen; /* how it was last */
+	bool was_named; /* before the operation */
+	uint8_t *seen;  /* how it was last */
 	/* the model */
 	bool living[SEATS_MAX];
 	uint64_t committed[LANES]; /* before the operation */
@@ -131,7 +163,15 @@ struct stage {
 	uint64_t end[LANES];       /* the most that was seen of it */
 	uint32_t epoch;            /* before the operation */
 	bool ready[LANES];         /* before the operation */
+	uint64_t owners[LANES], entries[SUBSCRIBERS]; /* before the operation */
 	bool woken, gate_woken[LANES];
+	/* deaths during recovery */
+	unsigned depth_wanted;
+	bool compare;
+	unsigned depth; /* 0 and 1: the victim's alone */
+	struct death_place deaths[DEPTH_MAX];
+	bool strangers; /* one of those who went on was a newcomer */
+	struct found found;
 	/* where we are, and what came out */
 	pid_t pid;
 	uint64_t steps, states, violations;
@@ -179,11 +219,13 @@ struct place {
 
 /* Where the victim has been, as far as a breakpoint can tell: the rounds of one repeated
  * instruction (rep movs) are one. */
-enum { TRAIL_MAX = 100000 };
+enum { TRAIL_MAX = 1000000, TRAIL_PLACES = 1 << 16 };
 struct trail {
-	uint64_t rips[TRAIL_MAX];
-	size_t count;
+	struct place places[TRAIL_PLACES]; /* by address: how often it was there */
+	uint64_t last;
+	size_t count, distinct;
 };
+void trail_begin(struct trail *trail);
 /* Adds where it is now. False: it has not moved. */
 bool trail_add(struct trail *trail, uint64_t rip, struct place *ret);
 
@@ -196,6 +238,10 @@ bool victim_at_syscall(const struct stage *stage);
 /* Runs on, to the end of the operation or to a place. False: it did not get there. */
 bool victim_finish(struct stage *stage);
 bool victim_run_to(struct stage *stage, struct place place);
+/* What it has mapped to write to, before that has a name. False: nothing, or too much. */
+bool victim_read(const struct stage *stage, uint8_t *image, size_t bytes);
+/* An os table without O_TMPFILE, in this process from here on. */
+void forget_unnamed_files(void);
 /* SIGKILL, and reaps it. */
 void victim_kill(struct stage *stage);
 /* Can this machine and sandbox do that at all? Else says why not. */
@@ -207,14 +253,51 @@ bool can_step(void);
 void world_begin(const struct region *region, const char *path, bool named, const bool *living);
 void world_kill_all(void);
 bool world_named(void);
-/* Back to the real kernel. Returns how many descriptors and locks were left. */
+/* A descriptor of the file, for somebody who is in it. */
+int world_descriptor(void);
+/* Back to the real kernel. Returns how many descriptors, locks and mappings were left. */
 int world_end(void);
+
+/* ---- traps.c, recover.c ------------------------------------------------------------------ */
+
+/* What is there when somebody dies: the region, and what the kernel knows. */
+struct moment {
+	uint8_t *image;
+	uint64_t rip;
+	bool named, woken, gate_woken[LANES];
+};
+
+enum { MOMENTS_MAX = 512 };
+struct moments {
+	struct moment *at;
+	size_t count;
+	uint64_t stops;
+	bool too_many;
+};
+void moments_reserve(struct moments *moments);
+/* All but the image. */
+void world_tell(struct moment *moment);
+
+/* From here to the end each moment is kept. */
+void trap_begin(const struct region *region, struct moments *moments, bool each_instruction);
+void trap_end(void);
+/* Something changed that is not in the region. */
+void trap_note(void);
+/* What lies between is done in one piece. */
+void trap_pause(void);
+void trap_resume(void);
+
+/* For each operation, for each state of it, at its end. */
+void recover_begin(struct stage *stage);
+void recover_from(struct stage *stage);
+void recover_end(struct stage *stage);
 
 /* ---- check.c, joiner.c ------------------------------------------------------------------- */
 
 void violate(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Everything that must hold if the victim died now. */
 void check_state(struct stage *stage);
+void check_nothing_held(struct stage *stage, const struct topic_map *map);
 void check_joiners(struct stage *stage, const uint8_t *image);
 void check_opening(struct stage *stage, const struct region *region, bool living, const char *who);
 unsigned lifetime_state(const struct region *region);
@@ -229,11 +312,13 @@ void stage_begin(struct stage *stage, const struct op *op);
 void stage_end(struct stage *stage);
 bool stage_changed(struct stage *stage);
 bool map_real(struct stage *stage);
+/* Do they differ in payload alone? */
+bool same_but_payload(const struct stage *a, const struct stage *b);
 void unmap_real(struct stage *stage);
 void add_up(const struct stage *stage, struct totals *totals, const char *how);
 
 void run_op(const struct op *op, struct totals *totals);
-/* Killed for real wherever the region changes; a real newcomer goes on. */
+/* Killed for real wherever anything changes; real newcomers go on. */
 void run_real(const struct op *op, struct totals *totals);
 /* All of arrive.c. */
 void run_arrivals(struct totals *totals);

@@ -14,6 +14,7 @@
 #include <linux/futex.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 /* Functions of their own, and not the same, so that each has an address to be recognised by. */
@@ -56,9 +57,67 @@ static void await_stop(struct stage *stage, int signal)
 			(unsigned)status);
 }
 
+/* ---- the victim's os table ---------------------------------------------------------------- */
+
+static struct share *shared;
+
+static int map_and_tell(int fd, uint64_t bytes, enum os_map how, void **ret)
+{
+	int r = os_linux.map(fd, bytes, how, ret);
+	if (r == 0 && how == OS_MAP_WRITE) {
+		shared->mapped_bytes = bytes;
+		shared->mapped = (uintptr_t)*ret;
+	}
+	return r;
+}
+
+static int unmap_and_tell(void *address, uint64_t bytes)
+{
+	if (shared->mapped == (uintptr_t)address)
+		shared->mapped = 0;
+	return os_linux.unmap(address, bytes);
+}
+
+static int no_unnamed_files(const char *directory)
+{
+	(void)directory;
+	return -EOPNOTSUPP;
+}
+
+void forget_unnamed_files(void)
+{
+	static struct os_calls table;
+	table = *os;
+	table.create_unnamed = no_unnamed_files;
+	os = &table;
+}
+
+static void tell_mappings(struct stage *stage)
+{
+	static struct os_calls table;
+	table = *os;
+	table.map = map_and_tell;
+	table.unmap = unmap_and_tell;
+	shared = stage->share;
+	os = &table;
+}
+
+bool victim_read(const struct stage *stage, uint8_t *image, size_t bytes)
+{
+	if (stage->share->mapped == 0 || stage->share->mapped_bytes > bytes)
+		return false;
+	size_t n = (size_t)stage->share->mapped_bytes;
+	struct iovec here = {image, n};
+	struct iovec there = {(void *)(uintptr_t)stage->share->mapped, n};
+	return process_vm_readv(stage->pid, &here, 1, &there, 1, 0) == (ssize_t)n;
+}
+
 static _Noreturn void be_victim(struct stage *stage)
 {
 	die_with_harness();
+	tell_mappings(stage);
+	if (stage->op->flags & OP_HIDDEN)
+		forget_unnamed_files();
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
 	if (stage->op->prepare)
@@ -214,6 +273,16 @@ bool victim_run_to(struct stage *stage, struct place place)
 void victim_kill(struct stage *stage)
 {
 	(void)stage;
+}
+bool victim_read(const struct stage *stage, uint8_t *image, size_t bytes)
+{
+	(void)stage;
+	(void)image;
+	(void)bytes;
+	return false;
+}
+void forget_unnamed_files(void)
+{
 }
 bool can_step(void)
 {

@@ -8,6 +8,7 @@
 #include "step.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ static struct {
 		int file; /* -1: nobody */
 	} locks[LOCKS];
 	_Alignas(4096) uint8_t pages[FILES][4096]; /* a lock page for each description */
+	/* futex words of a topic; NULL: it is none */
+	const void *wake, *gates[LANES];
+	bool woken, gate_woken[LANES];
+	int64_t clock_ns;
 } world;
 
 static int new_file(void)
@@ -76,6 +81,7 @@ static int world_unlink(const char *path)
 	if (!world.named || strcmp(path, world.path) != 0)
 		return -ENOENT;
 	world.named = false;
+	trap_note();
 	return 0;
 }
 
@@ -98,7 +104,7 @@ static int fill_file(struct os_file *file)
 	    .bytes_used = world.region.bytes,
 	    .type = OS_REGULAR,
 	    .mode = 0600,
-	    .uid = os_linux.user(),
+	    .uid = os->user(),
 	    .links = world.named,
 	};
 	return 0;
@@ -195,8 +201,58 @@ static int world_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 	return 0;
 }
 
+/* ---- private memory: kept from world to world, since making it costs more than all the rest ---
+ */
+
+enum { BLOCKS = 64 };
+
+static struct block {
+	void *memory;
+	uint64_t bytes;
+	bool used;
+} blocks[BLOCKS];
+
+static int world_map_private(uint64_t bytes, void **ret)
+{
+	struct block *block = blocks;
+	while (block < blocks + BLOCKS && block->memory && (block->used || block->bytes != bytes))
+		block++;
+	if (block == blocks + BLOCKS)
+		give_up("more than %d private mappings", BLOCKS);
+	if (!block->memory) {
+		block->memory = aligned_alloc(PAGE_BYTES, align_up(bytes, PAGE_BYTES));
+		block->bytes = bytes;
+	}
+	if (!block->memory)
+		return -ENOMEM;
+	trap_pause(); /* not round by round */
+	memset(block->memory, 0, bytes);
+	trap_resume();
+	block->used = true;
+	*ret = block->memory;
+	return 0;
+}
+
+static int world_map_handle(uint64_t wiped, uint64_t bytes, void **ret)
+{
+	(void)wiped;
+	return world_map_private(bytes, ret);
+}
+
+static bool unmap_private(const void *address)
+{
+	for (int i = 0; i < BLOCKS; i++)
+		if (blocks[i].used && blocks[i].memory == address) {
+			blocks[i].used = false;
+			return true;
+		}
+	return false;
+}
+
 static int world_unmap(void *address, uint64_t bytes)
 {
+	if (unmap_private(address))
+		return 0;
 	if (address == world.region.base)
 		return 0;
 	for (int i = 0; i < FILES; i++)
@@ -208,13 +264,117 @@ static int world_unmap(void *address, uint64_t bytes)
 	return os_linux.unmap(address, bytes);
 }
 
-/* Nobody else runs here: a sleep would be for ever. */
+/* ---- waiting and time -------------------------------------------------------------------- */
+
+/* Nobody else runs here: a sleep is one to its end. */
 static int world_futex_wait(const void *word, uint32_t value, int64_t timeout_ns)
 {
 	(void)word;
 	(void)value;
-	(void)timeout_ns;
+	world.clock_ns += timeout_ns > 0 ? timeout_ns : 0;
 	return -ETIMEDOUT;
+}
+
+static void note_wake(const void *word)
+{
+	world.woken |= word == world.wake;
+	for (int i = 0; i < LANES; i++)
+		world.gate_woken[i] |= word == world.gates[i];
+}
+
+static int world_futex_wake(const void *word, int count)
+{
+	(void)count;
+	note_wake(word);
+	trap_note();
+	return 0;
+}
+
+/* In one piece: whoever dies has done both, or neither. */
+static int world_futex_add_and_wake(const void *word, void *add, unsigned shift)
+{
+	trap_pause();
+	atomic_fetch_add((_Atomic uint32_t *)add, (uint32_t)1 << shift);
+	note_wake(word);
+	trap_resume();
+	return 0;
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static void do_nothing(void)
+{
+}
+
+/* Time and names are the same each time, so that what is done in two orders comes out equal. */
+static int64_t world_now_ns(void)
+{
+	return world.clock_ns += 1000;
+}
+
+static int64_t world_realtime_ns(void)
+{
+	return 1000000000000000000;
+}
+
+static uint64_t world_number(void)
+{
+	return 4026531836;
+}
+
+static uint32_t world_user(void)
+{
+	return 1000;
+}
+
+static uint32_t world_pid(void)
+{
+	return 4711;
+}
+
+static void world_process_name(char name[16])
+{
+	memcpy(name, "a survivor\0\0\0\0\0", 16);
+}
+
+static int world_boot_id(uint8_t id[16])
+{
+	static uint8_t known[16];
+	static bool is_known;
+	if (!is_known && os_linux.boot_id(known) < 0)
+		return -EIO;
+	is_known = true;
+	memcpy(id, known, sizeof(known));
+	return 0;
+}
+
+static void find_futexes(const struct region *region)
+{
+	struct topic_map map;
+	world.wake = NULL;
+	world.woken = false;
+	memset(world.gates, 0, sizeof(world.gates));
+	memset(world.gate_woken, 0, sizeof(world.gate_woken));
+	if (topic_map(&map, region) < 0)
+		return;
+	world.wake = &map.body->wake;
+	for (uint32_t i = 0; i < LANES && i < map.lane_count; i++)
+		world.gates[i] = &map.controls[i].gate;
+}
+
+void world_tell(struct moment *moment)
+{
+	moment->named = world.named;
+	moment->woken = world.woken;
+	memcpy(moment->gate_woken, world.gate_woken, sizeof(world.gate_woken));
+}
+
+int world_descriptor(void)
+{
+	return new_file();
 }
 
 static struct os_calls table;
@@ -245,7 +405,26 @@ void world_begin(const struct region *region, const char *path, bool named, cons
 	table.lock_held = world_lock_held;
 	table.map = world_map;
 	table.unmap = world_unmap;
+	table.map_private = world_map_private;
+	table.map_handle = world_map_handle;
+	table.user = world_user;
 	table.futex_wait = world_futex_wait;
+	table.futex_wake = world_futex_wake;
+	table.futex_add_and_wake = world_futex_add_and_wake;
+	table.barrier_register = nothing;
+	table.barrier = nothing;
+	table.hold_forks = nothing;
+	table.let_forks = do_nothing;
+	table.yield = do_nothing;
+	table.now_ns = world_now_ns;
+	table.realtime_ns = world_realtime_ns;
+	table.pid_namespace = world_number;
+	table.start_time = world_number;
+	table.pid = world_pid;
+	table.process_name = world_process_name;
+	table.boot_id = world_boot_id;
+	find_futexes(region);
+	world.clock_ns = 1000000000;
 	os = &table;
 }
 
@@ -266,6 +445,10 @@ int world_end(void)
 		left += world.files[i].open + world.files[i].mapped;
 	for (int i = 0; i < LOCKS; i++)
 		left += world.locks[i].file >= 0;
+	for (int i = 0; i < BLOCKS; i++) {
+		left += blocks[i].used;
+		blocks[i].used = false;
+	}
 	os = &os_linux;
 	return left;
 }

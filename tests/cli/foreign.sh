@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Another user's topics: refused without --foreign, whatever the verb, and used with it.
+. "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
+
+[ "$(id -u)" = 0 ] || { echo "skipped: only root can be another user"; exit 77; }
+# The folder of this test is root's alone.
+stranger() {
+	(cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$SHOAL_BIN" "$@")
+}
+stranger --version >out 2>&1 || { echo "skipped: no other user can run the command: $(cat out)"; exit 77; }
+
+has_seats_foreign() {
+	[ "$("$SHOAL_BIN" stat --foreign -n -o role,health "$1" | grep -c "^subscriber  *alive")" -eq "$2" ]
+}
+
+section "a stranger's topic is refused, and nothing becomes of it"
+stranger create t 2>err || bad "create: $(cat err)"
+before=$(stat -c '%i %s %a %u' "$SHOAL_DIR"/shoal:t)
+echo x >in
+exits 3 "$SHOAL_BIN" pub t --no-wait <in
+has err "belongs to user 65534"
+has err "--foreign"
+exits 3 "$SHOAL_BIN" sub t
+has err "--foreign"
+exits 3 "$SHOAL_BIN" stat t
+has err "--foreign"
+exits 3 "$SHOAL_BIN" create t
+has err "--foreign"
+exits 3 "$SHOAL_BIN" rm t --yes
+has err "--foreign"
+equal "$(stat -c '%i %s %a %u' "$SHOAL_DIR"/shoal:t)" "$before" "the object"
+
+section "it is listed, and whose it is"
+exits 0 "$SHOAL_BIN" ls
+has out "t "
+
+section "with --foreign it is a topic like any other"
+exits 0 "$SHOAL_BIN" stat t --foreign
+"$SHOAL_BIN" sub t --foreign >arrived 2>sub.err &
+sub=$!
+wait_for has_seats_foreign t 1
+exits 0 "$SHOAL_BIN" pub t --foreign <in
+ends 0 $sub
+equal "$(cat arrived)" x
+exits 0 "$SHOAL_BIN" rm t --foreign --yes
+nothing_left
+
+section "a stranger can't open ours: its mode says so"
+exits 0 "$SHOAL_BIN" create mine
+stranger sub mine --foreign --timeout 5 >out 2>err
+equal $? 3 "exit code"
+has err "mine"
+has err "ermission"
+stranger rm mine --foreign --yes >out 2>err
+equal $? 3 "exit code"
+exits 0 "$SHOAL_BIN" rm mine --yes
+finish

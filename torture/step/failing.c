@@ -128,7 +128,8 @@ static void remember(struct stage *stage)
 		if (handles[i])
 			stage->living[handle_of(handles[i])->object->seat.tag.seat] = true;
 	struct topic_map map;
-	if (!map_real(stage) || topic_map(&map, &stage->real) < 0)
+	stage_changed(stage);
+	if (!stage->real.base || topic_map(&map, &stage->real) < 0)
 		return;
 	for (uint32_t i = 0; i < LANES; i++) {
 		struct lane_map lane = topic_lane(&map, i);
@@ -141,6 +142,7 @@ static void remember(struct stage *stage)
 	if (stage->op->flags & OP_GATED)
 		atomic_fetch_or(&map.controls[0].gate, WAIT_SLEEPER);
 	stage_changed(stage);
+	stage->was_named = stage->named || !stage->real.base;
 }
 
 /* The world, and a victim that is about to begin. */
@@ -171,6 +173,7 @@ static void begin(struct trial *trial, struct lab *lab, const struct op *op)
 	if (!await(trial))
 		give_up("%s: the victim did not get to its beginning", op->name);
 	kill_doomed(stage);
+	map_real(stage); /* before it may be removed */
 	if (op->ready)
 		op->ready(stage);
 	remember(stage);
@@ -339,8 +342,8 @@ static void warm_up(void)
 static void run_all(struct lab *lab)
 {
 	static const struct group *const groups[] = {
-	    &mistakes_group, &join_group,    &leave_group, &repair_group,
-	    &publish_group,  &receive_group, &still_group, &lesser_group};
+	    &mistakes_group, &join_group, &leave_group, &repair_group, &publish_group,
+	    &receive_group,  &told_group, &look_group,  &still_group,  &lesser_group};
 	for (int layer = 0; layer < FAULT_LAYERS; layer++) {
 		const char *why;
 		if (!fault_possible((enum fault_layer)layer, &why)) {

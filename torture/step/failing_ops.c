@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations that the other tables lack: those that write nothing; opening on kernels that can
- * less than this one; and the planted mistakes, each of which must be found.
+ * Operations that the other tables lack: waits that sleep outside of an object; opening on kernels
+ * that can less than this one; and the planted mistakes, each of which must be found.
  */
 #include "failing.h"
 
@@ -18,35 +18,7 @@ static void publisher_and_subscriber(struct stage *stage)
 	publish_some(stage, stage->other_pub, 3);
 }
 
-/* ---- looking ----------------------------------------------------------------------------- */
-
-static int64_t list(struct stage *stage)
-{
-	struct shoal_object *objects;
-	size_t count;
-	int r = shoal_list(stage->name, &objects, &count);
-	if (r < 0)
-		return objects ? 1 : r;
-	if (count != 1)
-		r = 2;
-	shoal_list_free(objects);
-	return r;
-}
-
-static int64_t stat_it(struct stage *stage)
-{
-	struct shoal_topic_stat *stat;
-	int r = shoal_topic_stat(stage->name, 0, &stat);
-	if (r < 0)
-		return stat ? 1 : r;
-	shoal_topic_stat_free(stat);
-	return 0;
-}
-
-static int64_t audit_it(struct stage *stage)
-{
-	return shoal_topic_audit(stage->name, 0);
-}
+/* ---- waiting ----------------------------------------------------------------------------- */
 
 static int64_t wait_existing(struct stage *stage)
 {
@@ -61,9 +33,6 @@ static int64_t wait_in_vain(struct stage *stage)
 }
 
 static const struct op still_ops[] = {
-    {.name = "list", .world = publisher_and_subscriber, .run = list},
-    {.name = "stat", .world = publisher_and_subscriber, .run = stat_it},
-    {.name = "audit", .world = publisher_and_subscriber, .run = audit_it},
     {.name = "wait for existence", .world = publisher_and_subscriber, .run = wait_existing},
     {.name = "wait for existence, in vain",
      .world = publisher_and_subscriber,

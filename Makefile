@@ -5,12 +5,13 @@ DESTDIR ?=
 JOBS ?= 2
 export JOBS
 
-.PHONY: help build demo test torture bench install format lint clean
+.PHONY: help build demo test torture model bench install format lint clean
 
 help:
 	@echo 'make demo      build, then see it at work on real files (a minute)'
 	@echo 'make test      build everything, run all tests'
 	@echo 'make torture   the long form of the crash lab: half an hour'
+	@echo 'make model     search the models of the protocols (some minutes; takes spin)'
 	@echo 'make build     only build: build/release/bin/shoal'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make bench     measure'
@@ -18,7 +19,7 @@ help:
 	@echo 'make lint      clang-format, clang-tidy and our own rules, without changing anything'
 	@echo 'make clean     remove build/'
 	@echo
-	@echo 'demo, build, test and torture install missing packages with apt-get and say so.'
+	@echo 'demo, build, test, torture and model install missing packages with apt-get and say so.'
 
 build:
 	@scripts/install-packages build
@@ -34,6 +35,10 @@ test:
 
 torture:
 	@scripts/torture
+
+model:
+	@scripts/install-packages model
+	@torture/models/run
 
 bench: build
 	@cmake --build build/release --target shoal-bench-topic -j $(JOBS)

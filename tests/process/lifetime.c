@@ -18,7 +18,7 @@
 #define RACE_ROUNDS 100000
 /* One race may take so long, and longer in proportion when more rounds are asked for. It is several
  * times what a slow machine needs; the TIMEOUT of ctest is above that of all races together. */
-#define RACE_LIMIT (300 * SECONDS)
+#define RACE_LIMIT (600 * SECONDS)
 #define RACERS     3
 
 struct meeting {

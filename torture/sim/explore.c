@@ -149,9 +149,9 @@ static void try_at(struct search *search, uint32_t depth, uint32_t at, struct st
 {
 	bool pick = step.kind == STEP_PICK;
 	struct bounds *left = &search->left;
-	for (uint8_t i = 0; i < SURVIVOR; i++) {
+	for (uint32_t i = 0; i < SURVIVOR; i++) {
 		uint8_t bit = (uint8_t)(1u << i);
-		struct deviation deviation = {.step = at, .actor = i};
+		struct deviation deviation = {.step = at, .actor = (uint8_t)i};
 		deviation.kind = PREEMPT;
 		if (step.ready & bit)
 			try_with(search, depth, deviation, pick ? NULL : &left->preemptions);

@@ -8,6 +8,13 @@
 
 #include "hooked.h"
 
+/* The C library's own: clang makes calls of copies that nobody wrote as one, and these end up here
+ * by the linker's --wrap. */
+void *__real_memcpy(void *to, const void *from, size_t bytes);
+void *__real_memset(void *to, int byte, size_t bytes);
+void *__wrap_memcpy(void *to, const void *from, size_t bytes);
+void *__wrap_memset(void *to, int byte, size_t bytes);
+
 enum hook_op { OP_EXCHANGE, OP_ADD, OP_SUB, OP_AND, OP_OR, OP_XOR, OP_NAND };
 
 SLOW_PATH _Noreturn static void refuse(struct spot spot, uint32_t bytes)
@@ -51,7 +58,7 @@ static void refresh(const volatile void *p, uint32_t bytes)
 		uint32_t n = min_u32(bytes, 8 - (uint32_t)((uintptr_t)view & 7));
 		machine_step(STEP_LOAD);
 		uint64_t value = load(place(view, n), n);
-		memcpy(view, &value, n);
+		__real_memcpy(view, &value, n);
 		view += n;
 		bytes -= n;
 	}
@@ -67,7 +74,7 @@ static void store_word(const uint8_t *view, uint32_t n)
 {
 	uint64_t value = 0;
 	struct spot spot = place(view, n);
-	memcpy(&value, view, n);
+	__real_memcpy(&value, view, n);
 	if (unlikely(machine.tracing))
 		trace_step("store", spot, n, value);
 	memory_store(machine.current, spot, n, value, false);
@@ -167,13 +174,13 @@ void __tsan_func_exit(void)
 void sim_read(const void *view, void *to, size_t bytes)
 {
 	hook_read(view, (uint32_t)bytes);
-	memcpy(to, view, bytes);
+	__real_memcpy(to, view, bytes);
 }
 
 void sim_write(void *view, const void *from, size_t bytes)
 {
 	hook_write(view, (uint32_t)bytes);
-	memcpy(view, from, bytes);
+	__real_memcpy(view, from, bytes);
 }
 
 void *sim_memcpy(void *to, const void *from, size_t bytes)
@@ -183,7 +190,7 @@ void *sim_memcpy(void *to, const void *from, size_t bytes)
 		return to;
 	hook_read(from, (uint32_t)bytes);
 	hook_write(to, (uint32_t)bytes);
-	return memcpy(to, from, bytes);
+	return __real_memcpy(to, from, bytes);
 }
 
 void *sim_memset(void *to, int byte, size_t bytes)
@@ -191,7 +198,7 @@ void *sim_memset(void *to, int byte, size_t bytes)
 	HERE();
 	if (bytes > 0)
 		hook_write(to, (uint32_t)bytes);
-	return memset(to, byte, bytes);
+	return __real_memset(to, byte, bytes);
 }
 
 int sim_memcmp(const void *a, const void *b, size_t bytes)
@@ -200,6 +207,25 @@ int sim_memcmp(const void *a, const void *b, size_t bytes)
 	hook_read(a, (uint32_t)bytes);
 	hook_read(b, (uint32_t)bytes);
 	return memcmp(a, b, bytes);
+}
+
+void *__wrap_memcpy(void *to, const void *from, size_t bytes)
+{
+	if (likely(!is_shared(to) && !is_shared(from)))
+		return __real_memcpy(to, from, bytes);
+	HERE();
+	hook_read(from, (uint32_t)bytes);
+	hook_write(to, (uint32_t)bytes);
+	return __real_memcpy(to, from, bytes);
+}
+
+void *__wrap_memset(void *to, int byte, size_t bytes)
+{
+	if (likely(!is_shared(to)))
+		return __real_memset(to, byte, bytes);
+	HERE();
+	hook_write(to, (uint32_t)bytes);
+	return __real_memset(to, byte, bytes);
 }
 
 /* ---- atomics ----------------------------------------------------------------------------- */
@@ -328,6 +354,23 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 		return 0;                                                                          \
 	}
 
+/* clang's: returns what was there. */
+#define COMPARE_VALUE(bits, type)                                                                  \
+	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected,           \
+							type value, int order, int failure);       \
+	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected,           \
+							type value, int order, int failure)        \
+	{                                                                                          \
+		(void)order;                                                                       \
+		(void)failure;                                                                     \
+		HERE();                                                                            \
+		if (is_shared(p))                                                                  \
+			return (type)shared_compare(p, bits / 8, expected, value);                 \
+		__atomic_compare_exchange_n(p, &expected, value, 0, __ATOMIC_SEQ_CST,              \
+					    __ATOMIC_SEQ_CST);                                     \
+		return expected;                                                                   \
+	}
+
 #define ATOMIC(bits, type)                                                                         \
 	type __tsan_atomic##bits##_load(const volatile type *p, int order);                        \
 	type __tsan_atomic##bits##_load(const volatile type *p, int order)                         \
@@ -355,7 +398,8 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 	MODIFY(bits, type, fetch_xor, OP_XOR, __atomic_fetch_xor)                                  \
 	MODIFY(bits, type, fetch_nand, OP_NAND, __atomic_fetch_nand)                               \
 	COMPARE(bits, type, strong)                                                                \
-	COMPARE(bits, type, weak)
+	COMPARE(bits, type, weak)                                                                  \
+	COMPARE_VALUE(bits, type)
 ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)
 ATOMIC(32, uint32_t)

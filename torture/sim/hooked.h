@@ -14,6 +14,10 @@ void *sim_memset(void *to, int byte, size_t bytes);
 int sim_memcmp(const void *a, const void *b, size_t bytes);
 
 #ifdef SHOAL_HOOKED
+/* gcc says that ThreadSanitizer does not model fences. This runtime does. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
 #define memcpy(to, from, bytes) sim_memcpy(to, from, bytes)
 #define memset(to, byte, bytes) sim_memset(to, byte, bytes)
 #define memcmp(a, b, bytes)     sim_memcmp(a, b, bytes)

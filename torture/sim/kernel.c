@@ -53,7 +53,7 @@ static int add_name(const char *path, int file)
 		return -EEXIST;
 	for (int i = 0; i < NAMES; i++)
 		if (kernel.names[i].file < 0) {
-			strcpy(kernel.names[i].path, path);
+			memcpy(kernel.names[i].path, path, strlen(path) + 1);
 			kernel.names[i].file = file;
 			kernel.files[file].links++;
 			return 0;

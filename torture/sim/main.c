@@ -219,7 +219,7 @@ static int run_hostile(const struct options *options)
 		chosen += strstr(hostile_entries[i].name, options->text) != NULL;
 	for (size_t i = 0; i < hostile_entry_count; i++)
 		if (strstr(hostile_entries[i].name, options->text))
-			run_hostile_entry(&hostile_entries[i], options->budget / chosen + 1,
+			run_hostile_entry(&hostile_entries[i], options->budget / max_u64(chosen, 1),
 					  options->seed, &sum);
 	printf("%" PRIu64 " calls, %" PRIu64 " reads and %" PRIu64
 	       " words by the attacker, %" PRIu64 " violations\n",

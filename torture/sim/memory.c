@@ -174,19 +174,18 @@ static bool must_wait(const struct buffer *buffer, struct spot spot, uint32_t by
 	return false;
 }
 
-void memory_store(uint32_t number, struct spot spot, uint32_t bytes, uint64_t value, bool release)
+void memory_store(uint32_t actor, struct spot spot, uint32_t bytes, uint64_t value, bool release)
 {
-	struct actor *actor = &machine.actors[number];
-	struct buffer *buffer = &actor->buffer;
-	enum delay delay = actor->delay;
-	actor->delay = DELAY_NOT;
+	struct buffer *buffer = &machine.actors[actor].buffer;
+	enum delay delay = machine.actors[actor].delay;
+	machine.actors[actor].delay = DELAY_NOT;
 	if (likely(delay == DELAY_NOT &&
 		   (buffer->count == 0 || !must_wait(buffer, spot, bytes, release)))) {
 		memory_set(spot, bytes, value);
 		return;
 	}
 	if (buffer->count == BUFFER_MAX)
-		memory_drain(number);
+		memory_drain(actor);
 	if (delay > buffer->until)
 		buffer->until = delay;
 	buffer->stores[buffer->count++] = (struct store){

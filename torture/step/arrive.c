@@ -305,7 +305,7 @@ static const struct arrival arrivals[] = {
 
 /* ---- running them ------------------------------------------------------------------------ */
 
-enum { VIOLATIONS_MAX = 10 };
+enum { VIOLATIONS_MAX = 10, ARRIVALS_MAX = 100000 };
 
 /* Where to arrive. Returns how many places; the first is where the stage begins. */
 static size_t find_places(const struct arrival *arrival, struct place *places)
@@ -314,10 +314,12 @@ static size_t find_places(const struct arrival *arrival, struct place *places)
 	struct stage stage;
 	size_t count = 0;
 	bool begun = !arrival->from, more = true;
-	trail.count = 0;
+	trail_begin(&trail);
 	stage_begin(&stage, &arrival->op);
 	while (more) {
 		more = victim_step(&stage);
+		if (count == ARRIVALS_MAX)
+			give_up("more than %d places", ARRIVALS_MAX);
 		bool moved = trail_add(&trail, stage.rip, &places[count]);
 		begun = begun || arrival->from(&stage);
 		if (arrival->from && stage.share->base)
@@ -346,7 +348,7 @@ static bool arrive_at(const struct arrival *arrival, struct stage *stage, struct
 
 static void run_arrival(const struct arrival *arrival, struct totals *totals)
 {
-	static struct place places[TRAIL_MAX];
+	static struct place places[ARRIVALS_MAX];
 	struct stage stage = {.op = &arrival->op};
 	uint64_t violations = 0, met = 0;
 	size_t count = find_places(arrival, places);

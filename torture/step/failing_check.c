@@ -411,8 +411,8 @@ void check_closed(struct trial *trial)
 		if (stage->named && topic_kind.audit(&stage->real) < 0)
 			failed(trial, "audit after closing: %s", shoal_error_detail());
 	}
-	bool may_be = trial->before.there || stays || excused(trial, BREACH_NAME) ||
-		      (there && anybody_lives(stage, &stage->real));
+	bool lives = there && anybody_lives(stage, &stage->real); /* who came while it ran */
+	bool may_be = trial->before.there || stays || lives || excused(trial, BREACH_NAME);
 	check_directory(trial, may_be);
 	others_go_on(trial);
 	if (there && stage->named && look(trial, &map))

@@ -78,7 +78,8 @@ static void find_places(const struct op *op, struct places *places)
 	struct stage stage;
 	unsigned row = 0;
 	enum event pending = NOTHING;
-	trail.count = places->count = 0;
+	trail_begin(&trail);
+	places->count = 0;
 	unnamed.is = false;
 	stage_begin(&stage, op);
 	unnamed_changed(&stage);

@@ -65,16 +65,26 @@ bool stage_changed(struct stage *stage)
 	return true;
 }
 
+void trail_begin(struct trail *trail)
+{
+	memset(trail, 0, sizeof(*trail));
+}
+
 bool trail_add(struct trail *trail, uint64_t rip, struct place *ret)
 {
 	*ret = (struct place){.rip = rip};
-	if (trail->count == TRAIL_MAX)
+	if (trail->count == TRAIL_MAX || trail->distinct == TRAIL_PLACES / 2)
 		give_up("too many steps");
-	if (trail->count > 0 && trail->rips[trail->count - 1] == rip)
+	if (trail->count > 0 && trail->last == rip)
 		return false;
-	for (size_t i = 0; i < trail->count; i++)
-		ret->passes += trail->rips[i] == rip;
-	trail->rips[trail->count++] = rip;
+	size_t i = rip * 0x9e3779b97f4a7c15u >> 48;
+	while (trail->places[i].rip != 0 && trail->places[i].rip != rip)
+		i = (i + 1) % TRAIL_PLACES;
+	trail->distinct += trail->places[i].rip == 0;
+	trail->places[i].rip = rip;
+	ret->passes = trail->places[i].passes++;
+	trail->last = rip;
+	trail->count++;
 	return true;
 }
 

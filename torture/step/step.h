@@ -219,11 +219,13 @@ struct place {
 
 /* Where the victim has been, as far as a breakpoint can tell: the rounds of one repeated
  * instruction (rep movs) are one. */
-enum { TRAIL_MAX = 100000 };
+enum { TRAIL_MAX = 1000000, TRAIL_PLACES = 1 << 16 };
 struct trail {
-	uint64_t rips[TRAIL_MAX];
-	size_t count;
+	struct place places[TRAIL_PLACES]; /* by address: how often it was there */
+	uint64_t last;
+	size_t count, distinct;
 };
+void trail_begin(struct trail *trail);
 /* Adds where it is now. False: it has not moved. */
 bool trail_add(struct trail *trail, uint64_t rip, struct place *ret);
 

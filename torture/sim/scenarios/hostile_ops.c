@@ -55,8 +55,8 @@ static void begin(bool kept)
 {
 	make_buffer();
 	pubsub_begin(3, 4, 8);
-	sim_private(&pub, sizeof(pub));
-	sim_private(&sub, sizeof(sub));
+	sim_private((void *)&pub, sizeof(void *));
+	sim_private((void *)&sub, sizeof(void *));
 	open_pub(1, SHOAL_CREATE | (kept ? SHOAL_KEEP : 0));
 	open_pub(2, 0);
 	open_sub(3, 0);

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-enum { NOBODY = UINT32_MAX, SEATS = 5 };
+enum { SEATS = 5 };
 
 static struct {
 	struct object objects[ACTORS];

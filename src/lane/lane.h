@@ -20,7 +20,8 @@
  * If it sees LOSSLESS, it sees the final cursor. So from its first message on a lossless subscriber
  * misses nothing, and what it reads in place stays until it moves its cursor.
  * The publisher raises by an eighth of the lane at a time: no fence on the other seven eighths, and
- * a newcomer finds at least seven eighths of the lane's messages.
+ * a newcomer finds at least seven eighths of the lane's messages; of those in the payload area,
+ * which are fewer and larger, three quarters.
  *
  *   LOSSY READER: copy message q (relaxed), fence (acquire), look at oldest: beyond q: the copy is
  *   worthless. Pairs with 2 and 3: who has read a byte written in 5 sees 2. No busy mark in the
@@ -94,7 +95,8 @@ struct lane_writer {
 	bool woke; /* a commit woke somebody: look at the lifetime */
 	/* the payload area; the rest is used for messages outside the slot only */
 	uint64_t head;               /* where the next one may start */
-	struct lane_extent *extents; /* ring of slot_count, oldest first */
+	struct lane_extent *extents; /* a ring, oldest first; room for slot_count */
+	uint64_t extents_size;       /* of the part in use: few messages lie in few lines */
 	uint64_t extents_first;
 	uint64_t extents_count;
 	uint64_t claimed_start;

@@ -132,6 +132,44 @@ static void test_no_memory_for_extents_is_an_error_and_no_crash(void **state)
 	rig_close(&rig);
 }
 
+/* What a writer keeps of its messages outside the slots grows, from any place in its ring. */
+static void fill_from(uint64_t lead, bool taken_over)
+{
+	struct rig rig;
+	rig_open(&rig, 512, 56, 300 * 128);
+	struct lane_reader reader = rig_join(&rig, 0, ENTRY_LOSSLESS, false);
+	for (uint64_t i = 0; i < lead; i++) {
+		assert_int_equal(rig_publish(&rig, 120), 0);
+		assert_int_equal(rig_read(&reader), 1);
+	}
+	uint64_t filled = 0;
+	while (rig_publish(&rig, 120) == 0)
+		filled++;
+	assert_int_equal(filled, 300);
+	if (taken_over) {
+		lane_writer_close(&rig.writer);
+		rig_take_over(&rig);
+	}
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	assert_int_equal(rig_publish(&rig, 120), -EAGAIN);
+	for (uint64_t i = 0; i < 2 * filled; i++) {
+		assert_int_equal(rig_read(&reader), 1);
+		assert_int_equal(rig_publish(&rig, 120), 0);
+		assert_int_equal(rig_publish(&rig, 120), -EAGAIN);
+	}
+	while (rig_read(&reader) == 1)
+		filled--;
+	assert_int_equal(filled, 0);
+	rig_close(&rig);
+}
+
+static void test_any_number_of_messages_in_the_payload_area_is_kept_account_of(void **state)
+{
+	(void)state;
+	for (uint64_t lead = 0; lead < 140; lead++)
+		fill_from(lead, lead % 2);
+}
+
 static void test_too_large_is_said_at_once(void **state)
 {
 	(void)state;
@@ -154,6 +192,7 @@ int main(void)
 	    cmocka_unit_test(test_payload_positions_start_over_when_they_are_used_up),
 	    cmocka_unit_test_teardown(test_no_memory_for_extents_is_an_error_and_no_crash,
 				      os_restore),
+	    cmocka_unit_test(test_any_number_of_messages_in_the_payload_area_is_kept_account_of),
 	    cmocka_unit_test(test_too_large_is_said_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

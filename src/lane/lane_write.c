@@ -71,9 +71,25 @@ bool lane_make_room(struct lane_writer *writer)
 
 /* ---- the payload area -------------------------------------------------------------------- */
 
+/* A power of two. A ring as large as the slots would be walked through, cold, by a few messages. */
+#define EXTENTS_FIRST 64
+
 static struct lane_extent *extent(const struct lane_writer *writer, uint64_t i)
 {
-	return &writer->extents[(writer->extents_first + i) & (writer->map.slot_count - 1)];
+	return &writer->extents[(writer->extents_first + i) & (writer->extents_size - 1)];
+}
+
+/* There are never more than slots, so the doubling ends where the memory does. */
+static void add_extent(struct lane_writer *writer, struct lane_extent added)
+{
+	const uint64_t size = writer->extents_size;
+	if (unlikely(writer->extents_count == size)) {
+		writer->extents_first &= size - 1;
+		memcpy(&writer->extents[size], writer->extents,
+		       writer->extents_first * sizeof(added));
+		writer->extents_size = 2 * size;
+	}
+	*extent(writer, writer->extents_count++) = added;
 }
 
 static void drop_passed_extents(struct lane_writer *writer)
@@ -103,11 +119,11 @@ static uint64_t extents_in_the_way(const struct lane_writer *writer, uint64_t st
 	return i;
 }
 
-/* Asks for an eighth more than needed, so that not every message pays for a raise. */
+/* Asks for a quarter more than needed, so that not every message pays for a raise. */
 static bool make_payload_room(struct lane_writer *writer, uint64_t in_the_way)
 {
 	uint64_t needed = extent(writer, in_the_way - 1)->position + 1;
-	uint64_t more = min_u64(in_the_way + writer->extents_count / 8, writer->extents_count);
+	uint64_t more = min_u64(in_the_way + writer->extents_count / 4, writer->extents_count);
 	uint64_t wish = extent(writer, more - 1)->position + 1;
 	return raise_oldest(writer, needed, wish);
 }
@@ -119,6 +135,7 @@ static int open_extents(struct lane_writer *writer)
 		return 0;
 	int r = os->map_private(writer->map.slot_count * sizeof(struct lane_extent), &extents);
 	writer->extents = extents;
+	writer->extents_size = min_u64(writer->map.slot_count, EXTENTS_FIRST);
 	return r < 0 ? error_fail(ENOMEM, "no memory to keep track of the payload area") : 0;
 }
 
@@ -151,8 +168,7 @@ bool lane_commit_outside(struct lane_writer *writer, uint64_t bytes)
 	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
 	atomic_store_explicit(&slot->data[0], writer->claimed_start, memory_order_relaxed);
 	atomic_store_explicit(&slot->data[1], bytes, memory_order_relaxed);
-	*extent(writer, writer->extents_count++) =
-	    (struct lane_extent){writer->position, writer->claimed_start};
+	add_extent(writer, (struct lane_extent){writer->position, writer->claimed_start});
 	writer->head = writer->claimed_start + bytes;
 	return lane_commit(writer, slot, LANE_OUTSIDE);
 }
@@ -298,7 +314,7 @@ static int recover_extents(struct lane_writer *writer)
 		if (r < 0)
 			return r;
 		uint64_t start = lane_place_after(map, writer->head, &message);
-		*extent(writer, writer->extents_count++) = (struct lane_extent){position, start};
+		add_extent(writer, (struct lane_extent){position, start});
 		writer->head = start + message.bytes;
 	}
 	return 0;

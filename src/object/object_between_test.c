@@ -26,6 +26,14 @@ static void count_let(void)
 	lets++;
 }
 
+static int unlocks;
+
+static int count_unlock(int fd, uint64_t offset)
+{
+	unlocks += is_dead_byte(offset);
+	return rig_unlock(fd, offset);
+}
+
 static int fail_reopen(int fd, bool write)
 {
 	(void)fd;
@@ -82,8 +90,10 @@ static void test_forks_wait_while_a_seat_is_repaired_and_no_longer(void **state)
 	open_with_a_dead_one(&a, &b, "hold");
 	rig_calls.hold_forks = count_hold;
 	rig_calls.let_forks = count_let;
-	holds = lets = 0;
+	rig_calls.unlock = count_unlock;
+	holds = lets = unlocks = 0;
 	assert_int_equal(object_repair_seat(&a, 1), 1);
+	assert_int_equal(unlocks, 1); /* at once, even if somebody else had the descriptor */
 	assert_int_equal(holds, 1);
 	assert_int_equal(lets, 1);
 	close_both(&a, &b);

@@ -43,8 +43,9 @@
  * Stores wait and loads are early only when a schedule says so: a store until the actor goes on
  * after somebody else had his turn, or until one of the rules makes it visible.
  * This is more than x86 does (it delays stores past loads only) and less than Arm: NOT COVERED
- * are stores that become visible before an earlier load is executed, and what a compiler may move
- * across a compiler fence (what it did move is covered: this is the compiled code).
+ * are stores that become visible before an earlier load is executed, or (of a read-modify-write)
+ * after a later relaxed load, and what a compiler may move across a compiler fence (what it did
+ * move is covered: this is the compiled code).
  *
  * Plain loads and stores are done by the compiled code itself, after the call. So each actor maps
  * an object at an address of its own, its VIEW, whose bytes are made true just before each plain

@@ -42,6 +42,9 @@ expect 'os may use the kernel' '' src/os/os.c <<'END'
 #include <unistd.h>
 void f(void) { abort(); }
 END
+expect 'a rig is part of unit tests' '' src/seat/seat_rig.h <<'END'
+#include <sys/mman.h>
+END
 expect 'a unit test may fork' '' src/seat/seat_test.c <<'END'
 #include <unistd.h>
 void f(void) { printf("x"); }

@@ -5,6 +5,7 @@
 
 BEGIN {
 	below["base"] = ""
+	below["histogram"] = "base"
 	below["os"] = "base"
 	below["segment"] = "os"
 	below["seat"] = "segment"

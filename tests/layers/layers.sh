@@ -61,6 +61,9 @@ END
 expect 'a unit test keeps its layer' 'topic is not below seat' src/seat/seat_test.c <<'END'
 #include "topic/topic.h"
 END
+expect 'a histogram is memory and nothing else' 'os is not below histogram' src/histogram/h.c <<'END'
+#include "os/os.h"
+END
 expect 'a way around' 'name the module' src/base/a.c <<'END'
 #include "../os/os.h"
 END

@@ -139,6 +139,39 @@ static void test_a_geometry_that_lies_is_refused(void **state)
 	}
 }
 
+/* What a newer library, or nobody, would write, with all the rest right. */
+static void test_other_formats_and_impossible_geometries(void **state)
+{
+	(void)state;
+	static uint64_t memory[64];
+	static const struct {
+		struct histogram_fixed fixed;
+		int result;
+		const char *said;
+	} cases[] = {
+	    {{.layout = 1, .digits = 1, .highest = 15, .buckets = 16}, 0, ""},
+	    {{.layout = 2, .digits = 1, .highest = 15, .buckets = 16}, -ENOTSUP, "format is 2"},
+	    {{.layout = 0, .digits = 1, .highest = 15, .buckets = 16}, -ENOTSUP, "format is 0"},
+	    {{.layout = 1, .digits = 0, .highest = 1, .buckets = 2}, -EBADMSG, "geometry"},
+	    {{.layout = 1, .digits = 5, .highest = 1, .buckets = 2}, -EBADMSG, "geometry"},
+	    {{.layout = 1, .digits = 1, .highest = 0, .buckets = 1}, -EBADMSG, "geometry"},
+	    {{.layout = 1, .digits = 1, .highest = 15, .buckets = 15}, -EBADMSG, "geometry"},
+	    {{.layout = 1, .digits = 1, .highest = 15, .buckets = 17}, -EBADMSG, "geometry"},
+	    {{.layout = 1, .digits = 3, .highest = 99, .buckets = 100}, -EBADMSG, "928 bytes"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct histogram_fixed fixed = cases[i].fixed;
+		struct shoal_histogram h;
+		fixed.magic = HISTOGRAM_MAGIC;
+		fixed.checksum = checksum(&fixed, offsetof(struct histogram_fixed, checksum));
+		memcpy(memory, &fixed, sizeof(fixed));
+		assert_int_equal(shoal_histogram_attach(&h, memory, sizeof(memory)),
+				 cases[i].result);
+		if (cases[i].result < 0)
+			assert_non_null(strstr(shoal_error_detail(), cases[i].said));
+	}
+}
+
 static void test_each_flipped_bit_of_the_first_64_bytes_is_seen(void **state)
 {
 	(void)state;
@@ -176,6 +209,23 @@ static void test_each_flipped_bit_of_the_rest_is_survived(void **state)
 	audit_is(&h, 0);
 	free(copy);
 	room_free(&room);
+}
+
+static void test_adding_counts_no_more_than_it_finds(void **state)
+{
+	(void)state;
+	struct room rooms[2];
+	struct shoal_histogram liar = histogram_new(&rooms[0], 2, 100000);
+	struct shoal_histogram h = histogram_new(&rooms[1], 2, 100000);
+	struct histogram_body *body = rooms[0].memory;
+	shoal_histogram_record_many(&liar, 500, 3);
+	shoal_histogram_record(&liar, 100001);
+	body->count = 1000000;
+	shoal_histogram_add(&h, &liar);
+	assert_int_equal(shoal_histogram_count(&h), 4);
+	audit_is(&h, 0);
+	room_free(&rooms[0]);
+	room_free(&rooms[1]);
 }
 
 /* Each thing that the audit looks at, wrong by itself. */
@@ -226,8 +276,10 @@ int main(void)
 	    cmocka_unit_test(test_garbage_after_attaching),
 	    cmocka_unit_test(test_garbage_is_no_histogram),
 	    cmocka_unit_test(test_a_geometry_that_lies_is_refused),
+	    cmocka_unit_test(test_other_formats_and_impossible_geometries),
 	    cmocka_unit_test(test_each_flipped_bit_of_the_first_64_bytes_is_seen),
 	    cmocka_unit_test(test_each_flipped_bit_of_the_rest_is_survived),
+	    cmocka_unit_test(test_adding_counts_no_more_than_it_finds),
 	    cmocka_unit_test(test_the_audit_names_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,7 @@ static void test_values_above_the_highest_are_never_lost(void **state)
 	assert_int_equal(shoal_histogram_percentile(&h, 30), 5000);
 	assert_int_equal(shoal_histogram_percentile(&h, 90), 5000);
 	assert_int_equal(shoal_histogram_percentile(&h, 100), 90000);
+	assert_int_equal(shoal_histogram_percentile(&h, 150), 90000);
 	assert_int_equal(shoal_histogram_count_at_or_below(&h, 5000), 3);
 	assert_int_equal(shoal_histogram_count_at_or_below(&h, 89999), 3);
 	assert_int_equal(shoal_histogram_count_at_or_below(&h, 90000), 10);
@@ -406,6 +407,17 @@ static void test_no_number_is_a_wrong_percentile(void **state)
 	assert_int_equal(shoal_histogram_percentile(&h, 99.91), 1000);
 	assert_int_equal(shoal_histogram_percentile(&h, 50), 500);
 	assert_int_equal(shoal_histogram_percentile(&h, 50.0000001), 501);
+	/* 0.41 is a little less than 4,100,000 of 1,000,000,000. */
+	shoal_histogram_clear(&h);
+	shoal_histogram_record_many(&h, 5, 4099999);
+	shoal_histogram_record_many(&h, 6, 1000000000 - 4099999);
+	assert_int_equal(shoal_histogram_percentile(&h, 0.41), 6);
+	assert_int_equal(shoal_histogram_percentile(&h, 0.4099999), 5);
+	/* However few they are asked for, the smallest is not given as its bucket's highest. */
+	shoal_histogram_clear(&h);
+	shoal_histogram_record(&h, 50001);
+	shoal_histogram_record_many(&h, 90000, 10);
+	assert_int_equal(shoal_histogram_percentile(&h, 1e-300), 50001);
 	room_free(&room);
 }
 

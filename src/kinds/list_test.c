@@ -230,6 +230,26 @@ static void test_damage_is_listed_and_removed_by_force_only(void **state)
 	assert_string_equal(names(NULL), "");
 }
 
+static int next_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(fd);
+	return fd;
+}
+
+static void test_what_is_damaged_is_closed_again(void **state)
+{
+	(void)state;
+	write_file("shoal:damaged", "this was never an object, but it lies where objects lie");
+	write_file("shoal:empty", "");
+	int before = next_descriptor();
+	assert_int_equal(one("damaged").health, SHOAL_DAMAGED);
+	assert_int_equal(one("empty").health, SHOAL_DAMAGED);
+	assert_int_equal(next_descriptor(), before);
+	remove_file("shoal:damaged");
+	remove_file("shoal:empty");
+}
+
 static void test_a_file_that_was_never_an_object_is_never_removed(void **state)
 {
 	(void)state;
@@ -288,6 +308,7 @@ int main(void)
 	    cmocka_unit_test(test_alive_stopped_and_killed),
 	    cmocka_unit_test(test_who_leaves_while_others_look_does_not_look_dead),
 	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),
+	    cmocka_unit_test(test_what_is_damaged_is_closed_again),
 	    cmocka_unit_test(test_a_file_that_was_never_an_object_is_never_removed),
 	    cmocka_unit_test(test_flags_without_meaning),
 	    cmocka_unit_test(test_waiting_for_a_name),

@@ -240,6 +240,8 @@ static int look_between(const void *word, void *add, unsigned shift)
 	struct lane_reader reader = {.map = rig->map, .position = position};
 	waking_calls++;
 	assert_ptr_equal(word, &rig->wake);
+	/* Who set the bit and has not slept yet must not: nobody may be alive to wake it. */
+	assert_int_not_equal(rig->wake, WAIT_SLEEPER);
 	assert_int_equal(lane_peek(&reader, &message), 0);
 	assert_int_equal(control->begun, position + 1);
 	assert_int_equal(control->position, position);

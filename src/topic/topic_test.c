@@ -198,6 +198,17 @@ static void test_the_last_to_go_decides_how_it_ended(void **state)
 	assert_int_equal(audit(arena), 0);
 }
 
+/* What the last subscriber in that place lost is none of the next one's. */
+static void test_a_newcomer_has_lost_nothing(void **state)
+{
+	struct arena *arena = *state;
+	const struct topic_map *map = &arena->map;
+	uint32_t entry = topic_take_entry(map, seat_tag(1));
+	topic_record(map, entry)->lost = 17;
+	topic_activate(map, entry, seat_tag(1), true, false);
+	assert_int_equal(topic_record(map, entry)->lost, 0);
+}
+
 static void test_repair_rolls_only_what_carries_the_tag(void **state)
 {
 	struct arena *arena = *state;
@@ -344,6 +355,7 @@ int main(void)
 	    cmocka_unit_test(test_options_of_other_versions),
 	    TEST(test_lanes_with_memory_are_taken_first),
 	    TEST(test_the_last_to_go_decides_how_it_ended),
+	    TEST(test_a_newcomer_has_lost_nothing),
 	    TEST(test_repair_rolls_only_what_carries_the_tag),
 	    TEST(test_repair_wakes_everybody_even_with_nothing_to_roll),
 	    TEST(test_entries_are_taken_one_by_one),

@@ -222,6 +222,56 @@ static void test_a_leftover_that_can_not_be_removed_is_an_error_at_once(void **s
 	rig_bury(&a);
 }
 
+static int naps;
+
+static int64_t quick_clock(void)
+{
+	static int64_t ahead;
+	return os_linux.now_ns() + (ahead += 100000000);
+}
+
+static int count_naps(const void *word, uint32_t value, int64_t timeout_ns)
+{
+	(void)word;
+	(void)value;
+	(void)timeout_ns;
+	naps++;
+	return 0;
+}
+
+static int name_lock_taken(int fd, uint64_t offset)
+{
+	return offset == SEGMENT_NAME_LOCK ? -EAGAIN : rig_lock(fd, offset);
+}
+
+static int name_lock_broken(int fd, uint64_t offset)
+{
+	return offset == SEGMENT_NAME_LOCK ? -ENOLCK : rig_lock(fd, offset);
+}
+
+/* Without the lock on the name it could be somebody else's by now. */
+static void test_nothing_is_unlinked_without_the_lock_on_its_name(void **state)
+{
+	(void)state;
+	struct object a;
+	assert_int_equal(rig_open(&a, "unlocked", SHOAL_CREATE), 1);
+	rig_calls.now_ns = quick_clock;
+	rig_calls.futex_wait = count_naps;
+	rig_calls.lock = name_lock_taken;
+	naps = 0;
+	assert_int_equal(object_retire(&a, true), -EBUSY);
+	assert_non_null(strstr(shoal_error_detail(), "unlocked"));
+	assert_true(naps > 0);
+	assert_true(rig_exists("unlocked"));
+	rig_calls.lock = name_lock_broken;
+	assert_int_equal(object_retire(&a, true), -ENOLCK);
+	assert_true(rig_exists("unlocked"));
+	rig_calls.lock = rig_lock;
+	assert_int_equal(object_retire(&a, true), 0);
+	assert_false(rig_exists("unlocked"));
+	object_close(&a);
+}
+
 /* ---- after another boot ------------------------------------------------------------------ */
 
 static int boot_2(uint8_t id[16])
@@ -275,6 +325,28 @@ static void test_who_is_not_the_first_to_adopt_repairs_nothing(void **state)
 	remove_idle("faster");
 }
 
+static int boot_unlocks;
+
+static int count_boot_unlock(int fd, uint64_t offset)
+{
+	boot_unlocks += offset == SEGMENT_BOOT_LOCK;
+	return rig_unlock(fd, offset);
+}
+
+/* Not only by closing: a child of another thread may have the descriptor. */
+static void test_an_adoption_is_unlocked_at_once(void **state)
+{
+	(void)state;
+	struct object a;
+	make_idle("adopted");
+	rig_calls.unlock = count_boot_unlock;
+	boot_unlocks = 0;
+	assert_int_equal(rig_open(&a, "adopted", 0), 0);
+	assert_int_equal(boot_unlocks, 1);
+	object_close(&a);
+	remove_idle("adopted");
+}
+
 static int boot_lock_taken(int fd, uint64_t offset)
 {
 	return offset == SEGMENT_BOOT_LOCK ? -EAGAIN : rig_lock(fd, offset);
@@ -283,23 +355,6 @@ static int boot_lock_taken(int fd, uint64_t offset)
 static int boot_lock_broken(int fd, uint64_t offset)
 {
 	return offset == SEGMENT_BOOT_LOCK ? -ENOLCK : rig_lock(fd, offset);
-}
-
-static int naps;
-
-static int64_t quick_clock(void)
-{
-	static int64_t ahead;
-	return os_linux.now_ns() + (ahead += 100000000);
-}
-
-static int count_naps(const void *word, uint32_t value, int64_t timeout_ns)
-{
-	(void)word;
-	(void)value;
-	(void)timeout_ns;
-	naps++;
-	return 0;
 }
 
 static void test_an_adoption_that_does_not_go_on_is_busy(void **state)
@@ -333,6 +388,8 @@ int main(void)
 	    RIG_TEST(test_a_removal_that_somebody_overtook_is_finished),
 	    RIG_TEST(test_a_late_veto_is_heard_unless_by_force),
 	    RIG_TEST(test_a_leftover_that_can_not_be_removed_is_an_error_at_once),
+	    RIG_TEST(test_nothing_is_unlinked_without_the_lock_on_its_name),
+	    RIG_TEST(test_an_adoption_is_unlocked_at_once),
 	    RIG_TEST(test_who_is_not_the_first_to_adopt_repairs_nothing),
 	    RIG_TEST(test_an_adoption_that_does_not_go_on_is_busy),
 	};

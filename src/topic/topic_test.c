@@ -251,6 +251,38 @@ static void test_repair_wakes_everybody_even_with_nothing_to_roll(void **state)
 	assert_int_not_equal(map->body->shared.epoch, epoch);
 }
 
+static const struct topic_map *watched;
+static uint32_t epoch_before;
+static int tellings;
+
+static int look_at_epoch(const void *word, void *add, unsigned shift)
+{
+	if (word == (const void *)&watched->body->wake) {
+		assert_int_not_equal(watched->body->shared.epoch, epoch_before);
+		tellings++;
+	}
+	return os_linux.futex_add_and_wake(word, add, shift);
+}
+
+/* Who is woken looks at the epoch once, and may sleep on for ever if it finds the old one. */
+static void test_the_epoch_has_changed_when_sleepers_wake(void **state)
+{
+	struct arena *arena = *state;
+	struct os_calls calls = os_linux;
+	watched = &arena->map;
+	epoch_before = watched->body->shared.epoch;
+	calls.futex_add_and_wake = look_at_epoch;
+	os = &calls;
+	tellings = 0;
+	topic_kind.repair(&watched->region, seat_tag(5), false);
+	assert_true(tellings > 0);
+	epoch_before = watched->body->shared.epoch;
+	tellings = 0;
+	topic_lane_is_ready(watched, 1);
+	assert_true(tellings > 0);
+	os = &os_linux;
+}
+
 static void test_entries_are_taken_one_by_one(void **state)
 {
 	struct arena *arena = *state;
@@ -358,6 +390,7 @@ int main(void)
 	    TEST(test_a_newcomer_has_lost_nothing),
 	    TEST(test_repair_rolls_only_what_carries_the_tag),
 	    TEST(test_repair_wakes_everybody_even_with_nothing_to_roll),
+	    TEST(test_the_epoch_has_changed_when_sleepers_wake),
 	    TEST(test_entries_are_taken_one_by_one),
 	    TEST(test_newcomers_begin_where_they_asked),
 	    TEST(test_an_audit_notices),

@@ -506,6 +506,37 @@ static void test_a_message_that_is_nonsense_is_said_and_skipped(void **state)
 	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 64, 0, views), -EAGAIN);
 }
 
+static int no_memory_for_lanes(int fd, uint64_t offset, uint64_t bytes)
+{
+	(void)fd;
+	(void)offset;
+	(void)bytes;
+	return -ENOSPC;
+}
+
+/* It took a lane, and there was no memory for it: as if it had never come, and not as if it had
+ * come and gone. */
+static void test_a_publisher_without_memory_ends_nothing(void **state)
+{
+	(void)state;
+	shoal_sub *sub;
+	shoal_pub *pub;
+	char buffer[8];
+	struct os_calls calls = os_linux;
+	assert_int_equal(shoal_sub_open(&sub, "m", SHOAL_CREATE, &small), 1);
+	calls.reserve = no_memory_for_lanes;
+	os = &calls;
+	assert_int_equal(shoal_pub_open(&pub, "m", 0, NULL), -ENOSPC);
+	assert_non_null(strstr(shoal_error_detail(), "lane"));
+	os = &os_linux;
+	assert_int_equal(shoal_sub_receive(sub, buffer, 8, 0, NULL), -EAGAIN);
+	assert_int_equal(shoal_pub_open(&pub, "m", 0, NULL), 0);
+	assert_int_equal(shoal_pub_lane(pub), 0);
+	shoal_pub_close(pub);
+	assert_int_equal(shoal_sub_receive(sub, buffer, 8, 0, NULL), -EPIPE);
+	shoal_sub_close(sub);
+}
+
 static void test_null_is_an_argument_like_any_other(void **state)
 {
 	(void)state;
@@ -552,6 +583,7 @@ int main(void)
 	    TEST(test_an_interrupt_comes_through_when_there_is_always_more),
 	    TEST(test_an_interrupt_does_not_end_what_need_not_wait),
 	    TEST(test_a_message_that_is_nonsense_is_said_and_skipped),
+	    TEST(test_a_publisher_without_memory_ends_nothing),
 	    TEST(test_null_is_an_argument_like_any_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

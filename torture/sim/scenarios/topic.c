@@ -26,6 +26,20 @@ static void begin_large(void)
 	pubsub.large = true;
 }
 
+/* Both are there, and the subscriber is in the middle of a turn: on its quick paths. */
+static void begin_in_turn(void)
+{
+	pubsub_begin(1, 2, 4);
+	sim_as(1);
+	SIM_CHECK(pubsub_open_sub(SHOAL_CREATE) == 1, "opening a subscriber");
+	sim_as(0);
+	SIM_CHECK(pubsub_open_pub(0) == 0, "opening a publisher");
+	SIM_CHECK(pubsub_publish(0) == 0, "publishing");
+	sim_as(1);
+	SIM_CHECK(pubsub_receive(0) == 0, "receiving");
+	sim_as(0);
+}
+
 /* ---- actors ------------------------------------------------------------------------------ */
 
 static bool is_busy_elsewhere(int r)
@@ -43,6 +57,23 @@ static void publish_life(void)
 		if (r < 0)
 			sim_yield();
 	}
+	pubsub_close();
+}
+
+static void publish_two(void)
+{
+	SIM_CHECK(pubsub_publish(0) == 0, "publishing");
+	SIM_CHECK(pubsub_publish_batch(1, 0) == 1, "publishing");
+	pubsub_close();
+}
+
+static void read_two(void)
+{
+	for (int got = 0, tries = 0; got < 2 && tries < FEW; tries++)
+		if (tries % 2 ? pubsub_borrow(0) == 0 : pubsub_receive(0) == 0)
+			got++;
+		else
+			sim_yield();
 	pubsub_close();
 }
 
@@ -171,6 +202,15 @@ static const struct scenario scenarios[] = {
      .set_up = begin,
      .actor = {publish_life, subscribe_oldest, remove_it},
      BOUNDS},
+    {.name = "topic: in the middle of a turn",
+     .actors = 2,
+     .set_up = begin_in_turn,
+     .actor = {publish_two, read_two},
+     .check = pubsub_check,
+     .may_sleep = may_sleep,
+     .steps_max = 7000,
+     .small = {.preemptions = 1, .earlies = 1},
+     .large = {.preemptions = 6, .deaths = 1, .timeouts = 2, .delays = 3}},
     {.name = "topic: looked at meanwhile",
      .actors = 3,
      .set_up = begin,

@@ -4,6 +4,7 @@
 #define SHOAL_SHOAL_H
 
 #include <shoal/error.h>
+#include <shoal/histogram.h>
 #include <shoal/object.h>
 #include <shoal/topic.h>
 #include <shoal/version.h>

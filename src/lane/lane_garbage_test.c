@@ -7,6 +7,8 @@
  */
 #include "lane/lane_rig.h"
 
+#include <shoal/error.h>
+
 #define SLOTS 16u
 
 static uint64_t interesting(uint64_t *random)
@@ -194,6 +196,68 @@ static void test_an_honest_publisher_heals_the_lane(void **state)
 	}
 }
 
+/* ---- each finding of the audit ----------------------------------------------------------- */
+
+static void found(const struct rig *rig, const char *what)
+{
+	assert_int_equal(lane_audit(&rig->map, 0, true), -EBADMSG);
+	if (!strstr(shoal_error_detail(), what))
+		fail_msg("'%s', not '%s'", shoal_error_detail(), what);
+}
+
+static void test_the_audit_says_what_is_wrong_with_the_words(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	struct lane_control *control = rig.map.control;
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(rig_publish(&rig, i % 2 ? 8 : 100), 0);
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	const struct lane_control sound = *control;
+	control->begun = control->position + 100;
+	found(&rig, "more commits are under way");
+	control->begun = control->position - 1;
+	found(&rig, "more commits are under way");
+	*control = sound;
+	lane_slot(&rig.map, 40)->word = lane_word(40, 8);
+	found(&rig, "more messages than were begun");
+	lane_slot(&rig.map, 40)->word = lane_word(24, 0);
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	control->oldest = 41;
+	found(&rig, "never committed");
+	control->oldest = 23;
+	found(&rig, "has been overwritten");
+	control->oldest = 38;
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	rig_close(&rig);
+}
+
+static void test_the_audit_says_what_is_wrong_with_messages(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, 16, 56, 4096);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(rig_publish(&rig, 1000), 0);
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	struct lane_slot *slot = lane_slot(&rig.map, 18);
+	const uint64_t word = slot->word, start = slot->data[0], bytes = slot->data[1];
+	slot->word = lane_word(2, 8);
+	found(&rig, "its slot holds another one");
+	slot->word = lane_word(18, 57);
+	found(&rig, "its length or place is nonsense");
+	slot->word = word;
+	slot->data[0] = start + 1;
+	found(&rig, "its length or place is nonsense");
+	slot->data[0] = lane_slot(&rig.map, 17)->data[0];
+	found(&rig, "it overlaps");
+	slot->data[0] = start;
+	slot->data[1] = bytes;
+	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +265,8 @@ int main(void)
 	    cmocka_unit_test(test_a_publisher_in_a_spoilt_lane_writes_inside_it_only),
 	    cmocka_unit_test(test_a_lane_that_is_spoilt_at_work_does_no_harm),
 	    cmocka_unit_test(test_an_honest_publisher_heals_the_lane),
+	    cmocka_unit_test(test_the_audit_says_what_is_wrong_with_the_words),
+	    cmocka_unit_test(test_the_audit_says_what_is_wrong_with_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

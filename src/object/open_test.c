@@ -365,6 +365,25 @@ static void test_a_full_file_system_leaves_nothing(void **state)
 	}
 }
 
+static int no_reserving(int fd, uint64_t offset, uint64_t bytes)
+{
+	(void)fd;
+	(void)offset;
+	(void)bytes;
+	return -EOPNOTSUPP;
+}
+
+static void test_a_file_system_that_can_not_reserve_is_told_so(void **state)
+{
+	(void)state;
+	struct object object;
+	use("lazy");
+	rig_calls.reserve = no_reserving;
+	assert_int_equal(rig_open(&object, name, SHOAL_CREATE), -ENOTSUP);
+	assert_non_null(strstr(shoal_error_detail(), "fallocate"));
+	assert_false(rig_exists(name));
+}
+
 static int is_network(int fd, struct os_room *room)
 {
 	int r = os_linux.room(fd, room);
@@ -532,6 +551,7 @@ int main(void)
 	    RIG_TEST(test_what_a_killed_maker_left_goes_with_the_next_one),
 	    RIG_TEST(test_a_maker_whose_file_was_swept_makes_another),
 	    RIG_TEST(test_a_full_file_system_leaves_nothing),
+	    RIG_TEST(test_a_file_system_that_can_not_reserve_is_told_so),
 	    RIG_TEST(test_a_network_file_system_is_refused),
 	    RIG_TEST(test_a_lock_that_goes_with_its_descriptor_is_kept_by_one),
 	    RIG_TEST(test_a_removal_that_can_not_see_the_name_says_so),

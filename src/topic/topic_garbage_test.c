@@ -206,9 +206,61 @@ static void test_a_region_too_small_for_a_topic(void **state)
 	}
 }
 
+/* Sealed, and the object as large as it says: only the number itself is wrong. */
+static int map_with(struct topic_geometry geometry)
+{
+	struct arena arena;
+	struct topic_map sized, map;
+	arena_make(&arena, 2, 3, 4);
+	seal(&geometry);
+	topic_sizes(&sized, &geometry);
+	struct region region = arena.region;
+	region.bytes = region.body_offset + sized.body_bytes;
+	memcpy(region.base + region.body_offset, &geometry, sizeof(geometry));
+	int r = topic_map(&map, &region);
+	arena_free(&arena);
+	return r;
+}
+
+static void test_each_number_of_a_geometry_has_its_limits(void **state)
+{
+	(void)state;
+	const struct topic_geometry sound = {2, 3, 4, .inline_bytes = 56, .payload_bytes = 4096};
+#define IS(result, field, value)                                                                   \
+	do {                                                                                       \
+		struct topic_geometry geometry = sound;                                            \
+		geometry.field = (value);                                                          \
+		assert_int_equal(map_with(geometry), (result));                                    \
+	} while (0)
+	IS(0, lanes, 1);
+	IS(-EBADMSG, lanes, 0);
+	IS(0, lanes, 1024);
+	IS(-EBADMSG, lanes, 1025);
+	IS(0, subscribers, 1);
+	IS(-EBADMSG, subscribers, 0);
+	IS(0, subscribers, 4096);
+	IS(-EBADMSG, subscribers, 4097);
+	IS(0, slots, 2);
+	IS(-EBADMSG, slots, 1);
+	IS(-EBADMSG, slots, 6);
+	IS(0, slots, 1u << 24);
+	IS(-EBADMSG, slots, 1u << 25);
+	IS(0, inline_bytes, LANE_INLINE_MIN);
+	IS(-EBADMSG, inline_bytes, LANE_INLINE_MIN - 8);
+	IS(-EBADMSG, inline_bytes, LANE_INLINE_MIN + 4);
+	IS(0, inline_bytes, LANE_INLINE_MAX);
+	IS(-EBADMSG, inline_bytes, LANE_INLINE_MAX + 8);
+	IS(-EBADMSG, payload_bytes, 0);
+	IS(-EBADMSG, payload_bytes, 4096 + 64);
+	IS(0, payload_bytes, (uint64_t)1 << 40);
+	IS(-EBADMSG, payload_bytes, ((uint64_t)1 << 40) + 4096);
+#undef IS
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_each_number_of_a_geometry_has_its_limits),
 	    cmocka_unit_test(test_nonsense_behind_a_sound_geometry),
 	    cmocka_unit_test(test_joining_nonsense),
 	    cmocka_unit_test(test_wild_geometries_never_reach_outside),

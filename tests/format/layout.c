@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of docs/format say what the compiler says about the structures and constants. */
 #include "format_tables.h"
+#include "histogram/histogram_layout.h"
 #include "lane/gate.h"
 #include "lane/lane_layout.h"
 #include "object/object.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes a topic and looks at the file, with the numbers of docs/format alone: no internal header
- * is included here.
+ * Makes a topic and looks at the file, and a histogram and looks at its memory, with the numbers of
+ * docs/format alone: no internal header is included here.
  */
 #include "format_tables.h"
 
@@ -318,6 +318,50 @@ static void test_leaving(void **state)
 	assert_int_equal(u64(topic, AT_segment_header_lifetime), word(DOC_LIFETIME_REMOVED, 0, 0));
 }
 
+static uint64_t in_memory(const void *memory, uint64_t offset)
+{
+	uint64_t value;
+	memcpy(&value, (const char *)memory + offset, sizeof(value));
+	return value;
+}
+
+/* 3 digits: 1,024 buckets to a power of two. */
+static void test_histogram(void **state)
+{
+	(void)state;
+	static uint64_t memory[SHOAL_HISTOGRAM_BYTES(3, 20) / 8];
+	const unsigned char *bytes = (const unsigned char *)memory;
+	struct shoal_histogram histogram;
+	uint64_t hash = 0xcbf29ce484222325u;
+	assert_int_equal(shoal_histogram_init(&histogram, memory, sizeof(memory), 3, (1 << 20) - 1),
+			 0);
+	shoal_histogram_record(&histogram, 1023);
+	shoal_histogram_record_many(&histogram, 5001, 2); /* 5,000 to 5,003 have one bucket */
+	shoal_histogram_record(&histogram, 1 << 20);
+
+	assert_memory_equal(memory, "\x89SHOALH\n", 8);
+	assert_int_equal(in_memory(memory, AT_histogram_fixed_magic), DOC_HISTOGRAM_MAGIC);
+	assert_int_equal(in_memory(memory, AT_histogram_fixed_layout),
+			 DOC_HISTOGRAM_LAYOUT_VERSION | (uint64_t)3 << 32);
+	assert_int_equal(in_memory(memory, AT_histogram_fixed_highest), (1 << 20) - 1);
+	assert_int_equal(in_memory(memory, AT_histogram_fixed_buckets), 11 * 1024);
+	for (size_t i = 0; i < AT_histogram_fixed_checksum; i++)
+		hash = (hash ^ bytes[i]) * 0x100000001b3u;
+	assert_int_equal(in_memory(memory, AT_histogram_fixed_checksum), hash);
+	assert_int_equal(in_memory(memory, AT_histogram_body_count), 4);
+	assert_int_equal(in_memory(memory, AT_histogram_body_above), 1);
+	assert_int_equal(in_memory(memory, AT_histogram_body_min), 1023);
+	assert_int_equal(in_memory(memory, AT_histogram_body_max), 1 << 20);
+	assert_int_equal(in_memory(memory, AT_histogram_body_sum), 1023 + 2 * 5001 + (1 << 20));
+	assert_int_equal(in_memory(memory, AT_histogram_body_changes), 0);
+	for (uint64_t i = 0; i < 11 * 1024; i++) {
+		uint64_t count = i == 1023 ? 1 : i == 2 * 1024 + (5001 >> 2) ? 2 : 0;
+		assert_int_equal(in_memory(memory, AT_histogram_body_buckets + 8 * i), count);
+	}
+	shoal_histogram_clear(&histogram);
+	assert_int_equal(in_memory(memory, AT_histogram_body_changes), 2);
+}
+
 int main(void)
 {
 	/* In this order: each goes on where the one before it stopped. */
@@ -326,6 +370,7 @@ int main(void)
 	    cmocka_unit_test(test_lock_bytes),  cmocka_unit_test(test_geometry_and_shared_line),
 	    cmocka_unit_test(test_a_lane),      cmocka_unit_test(test_messages),
 	    cmocka_unit_test(test_overwriting), cmocka_unit_test(test_leaving),
+	    cmocka_unit_test(test_histogram),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,7 @@
 
 BEGIN {
 	below["base"] = ""
+	below["histogram"] = "base"
 	below["os"] = "base"
 	below["segment"] = "os"
 	below["seat"] = "segment"
@@ -130,7 +131,7 @@ FNR == 1 {
 	split(FILENAME, part, "/")
 	top = part[1]
 	module = part[3] == "" ? "" : part[2]
-	test = FILENAME ~ /_test\.c$/
+	test = FILENAME ~ /_(test\.c|rig\.h)$/
 	if (top == "src" && !(module in below))
 		breach("no such module; the modules are named in tests/layers/layers.awk")
 }

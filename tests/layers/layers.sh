@@ -42,6 +42,9 @@ expect 'os may use the kernel' '' src/os/os.c <<'END'
 #include <unistd.h>
 void f(void) { abort(); }
 END
+expect 'a rig is part of unit tests' '' src/seat/seat_rig.h <<'END'
+#include <sys/mman.h>
+END
 expect 'a unit test may fork' '' src/seat/seat_test.c <<'END'
 #include <unistd.h>
 void f(void) { printf("x"); }
@@ -57,6 +60,9 @@ expect 'the registry does not know topics' 'topic is not below registry' src/reg
 END
 expect 'a unit test keeps its layer' 'topic is not below seat' src/seat/seat_test.c <<'END'
 #include "topic/topic.h"
+END
+expect 'a histogram is memory and nothing else' 'os is not below histogram' src/histogram/h.c <<'END'
+#include "os/os.h"
 END
 expect 'a way around' 'name the module' src/base/a.c <<'END'
 #include "../os/os.h"

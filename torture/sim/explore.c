@@ -31,7 +31,7 @@ uint64_t random_of(uint64_t *state)
 
 /* ---- text -------------------------------------------------------------------------------- */
 
-static const char letters[] = "ptkdc";
+static const char letters[] = "ptkdce";
 
 static size_t put_number(char *to, uint32_t number)
 {
@@ -164,6 +164,9 @@ static void try_at(struct search *search, uint32_t depth, uint32_t at, struct st
 		deviation.kind = DELAY;
 		if (step.kind == STEP_STORE && (i == DELAY_AWAY || i == DELAY_LONG))
 			try_with(search, depth, deviation, &left->delays);
+		deviation.kind = EARLY;
+		if (step.early && (i == EARLY_ONE || i == EARLY_MOST))
+			try_with(search, depth, deviation, &left->earlies);
 	}
 }
 
@@ -209,6 +212,8 @@ static void add_some(uint64_t *state, uint32_t most, enum deviation_kind kind, u
 		uint8_t who = (uint8_t)((x >> 32) % actors);
 		if (kind == DELAY)
 			who = x >> 63 ? DELAY_AWAY : DELAY_LONG;
+		if (kind == EARLY)
+			who = (uint8_t)((x >> 40) % (EARLY_MANY + 1));
 		insert((struct deviation){
 		    .step = 1 + (uint32_t)x % steps, .kind = (uint8_t)kind, .actor = who});
 	}
@@ -228,6 +233,7 @@ void explore_random(const struct scenario *scenario, uint64_t deaths, uint64_t s
 		add_some(&state, bounds->timeouts, TIMEOUT, steps, scenario->actors);
 		add_some(&state, bounds->delays, DELAY, steps, scenario->actors);
 		add_some(&state, bounds->delays, COMMIT, steps, scenario->actors);
+		add_some(&state, bounds->delays, EARLY, steps, scenario->actors);
 		/* In seven of eight somebody dies, at any step. */
 		bool dies = random_of(&state) % 8 != 0;
 		for (uint32_t i = 0; dies && i < bounds->deaths; i++)

@@ -38,14 +38,40 @@ static inline struct spot place(const volatile void *p, uint32_t bytes)
 	return spot;
 }
 
-static uint64_t load(struct spot spot, uint32_t bytes)
+static bool acquires(int order)
 {
-	uint64_t value = memory_load(spot.actor, spot, bytes);
+	return order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+}
+
+static bool releases(int order)
+{
+	return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
+}
+
+/* What is loaded goes through the attacker's hands, and onto the trace. */
+static uint64_t loaded(struct spot spot, uint32_t bytes, uint64_t value)
+{
 	if (unlikely(hostile_on))
 		value = hostile_answer(spot, bytes, value);
 	if (unlikely(machine.tracing))
 		trace_step("load", spot, bytes, value);
 	return value;
+}
+
+static uint64_t load_now(struct spot spot, uint32_t bytes)
+{
+	uint64_t value = memory_load(spot.actor, spot, bytes);
+	memory_acquire(spot.actor, memory_changes);
+	return loaded(spot, bytes, value);
+}
+
+static uint64_t load_early(struct spot spot, uint32_t bytes, bool acquire)
+{
+	uint32_t at;
+	uint64_t value = memory_load_past(spot.actor, spot, bytes, &at);
+	if (acquire)
+		memory_acquire(spot.actor, at);
+	return loaded(spot, bytes, value);
 }
 
 /* ---- plain accesses ---------------------------------------------------------------------- */
@@ -57,7 +83,7 @@ static void refresh(const volatile void *p, uint32_t bytes)
 	while (bytes > 0) {
 		uint32_t n = min_u32(bytes, 8 - (uint32_t)((uintptr_t)view & 7));
 		machine_step(STEP_LOAD);
-		uint64_t value = load(place(view, n), n);
+		uint64_t value = load_early(place(view, n), n, false);
 		__real_memcpy(view, &value, n);
 		view += n;
 		bytes -= n;
@@ -230,17 +256,23 @@ void *__wrap_memset(void *to, int byte, size_t bytes)
 
 /* ---- atomics ----------------------------------------------------------------------------- */
 
-static uint64_t shared_load(const volatile void *p, uint32_t bytes)
+static uint64_t shared_load(const volatile void *p, uint32_t bytes, int order)
 {
+	if (acquires(order) && is_weak(WEAK_LOAD))
+		order = __ATOMIC_RELAXED;
+	if (order == __ATOMIC_SEQ_CST) {
+		machine_step(STEP_ATOMIC);
+		return load_now(place(p, bytes), bytes);
+	}
 	machine_step(STEP_LOAD);
-	return load(place(p, bytes), bytes);
+	return load_early(place(p, bytes), bytes, acquires(order));
 }
 
 static void shared_store(const volatile void *p, uint32_t bytes, uint64_t value, int order)
 {
 	bool strong = order == __ATOMIC_SEQ_CST;
-	bool release = order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL;
-	if ((strong || release) && is_weak(WEAK_STORE))
+	bool release = releases(order);
+	if (release && is_weak(WEAK_STORE))
 		strong = release = false;
 	bool drop = is_weak(WEAK_DROP);
 	machine_step(strong ? STEP_ATOMIC : STEP_STORE);
@@ -257,17 +289,21 @@ static void shared_store(const volatile void *p, uint32_t bytes, uint64_t value,
 	memory_set(spot, bytes, value);
 }
 
-/* Before a read-modify-write looks. */
-static struct spot enter_atomic(const volatile void *p, uint32_t bytes)
+/* A read-modify-write looks, always at what is there now. */
+static uint64_t enter_atomic(const volatile void *p, uint32_t bytes, int order,
+			     struct spot *ret_spot)
 {
-	bool weak = is_weak(WEAK_ATOMIC);
+	if (is_weak(WEAK_ATOMIC))
+		order = __ATOMIC_RELAXED;
 	machine_step(STEP_ATOMIC);
-	struct spot spot = place(p, bytes);
-	if (weak)
-		memory_drain_bytes(spot.actor, spot, bytes);
-	else
+	struct spot spot = *ret_spot = place(p, bytes);
+	if (releases(order))
 		memory_drain(spot.actor);
-	return spot;
+	else
+		memory_drain_bytes(spot.actor, spot, bytes);
+	if (acquires(order))
+		return load_now(spot, bytes);
+	return loaded(spot, bytes, memory_load(spot.actor, spot, bytes));
 }
 
 static uint64_t apply(enum hook_op op, uint64_t old, uint64_t operand)
@@ -296,11 +332,12 @@ static uint64_t cut(uint64_t value, uint32_t bytes)
 	return bytes == 8 ? value : value & (((uint64_t)1 << (bytes * 8)) - 1);
 }
 
-static uint64_t shared_modify(volatile void *p, uint32_t bytes, enum hook_op op, uint64_t operand)
+static uint64_t shared_modify(volatile void *p, uint32_t bytes, enum hook_op op, uint64_t operand,
+			      int order)
 {
 	bool drop = is_weak(WEAK_DROP);
-	struct spot spot = enter_atomic(p, bytes);
-	uint64_t old = load(spot, bytes);
+	struct spot spot;
+	uint64_t old = enter_atomic(p, bytes, order, &spot);
 	uint64_t value = cut(apply(op, old, operand), bytes);
 	if (unlikely(machine.tracing))
 		trace_step("MODIFY", spot, bytes, value);
@@ -310,13 +347,16 @@ static uint64_t shared_modify(volatile void *p, uint32_t bytes, enum hook_op op,
 }
 
 /* Returns what was there. */
-static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expected, uint64_t value)
+static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expected, uint64_t value,
+			       int order)
 {
 	bool drop = is_weak(WEAK_DROP);
-	struct spot spot = enter_atomic(p, bytes);
-	uint64_t old = load(spot, bytes);
-	if (old != expected)
+	struct spot spot;
+	uint64_t old = enter_atomic(p, bytes, order, &spot);
+	if (old != expected) {
+		memory_acquire(spot.actor, memory_changes); /* stronger than it need be */
 		return old;
+	}
 	if (unlikely(machine.tracing))
 		trace_step("CAS", spot, bytes, value);
 	if (!drop)
@@ -328,11 +368,10 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 	type __tsan_atomic##bits##_##name(volatile type *p, type operand, int order);              \
 	type __tsan_atomic##bits##_##name(volatile type *p, type operand, int order)               \
 	{                                                                                          \
-		(void)order;                                                                       \
 		HERE();                                                                            \
 		if (!is_shared(p))                                                                 \
 			return builtin(p, operand, __ATOMIC_SEQ_CST);                              \
-		return (type)shared_modify(p, bits / 8, op, operand);                              \
+		return (type)shared_modify(p, bits / 8, op, operand, order);                       \
 	}
 
 #define COMPARE(bits, type, strength)                                                              \
@@ -341,13 +380,12 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 	int __tsan_atomic##bits##_compare_exchange_##strength(volatile type *p, type *expected,    \
 							      type value, int order, int failure)  \
 	{                                                                                          \
-		(void)order;                                                                       \
 		(void)failure;                                                                     \
 		HERE();                                                                            \
 		if (!is_shared(p))                                                                 \
 			return __atomic_compare_exchange_n(p, expected, value, 0,                  \
 							   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);    \
-		type old = (type)shared_compare(p, bits / 8, *expected, value);                    \
+		type old = (type)shared_compare(p, bits / 8, *expected, value, order);             \
 		if (old == *expected)                                                              \
 			return 1;                                                                  \
 		*expected = old;                                                                   \
@@ -361,11 +399,10 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type expected,           \
 							type value, int order, int failure)        \
 	{                                                                                          \
-		(void)order;                                                                       \
 		(void)failure;                                                                     \
 		HERE();                                                                            \
 		if (is_shared(p))                                                                  \
-			return (type)shared_compare(p, bits / 8, expected, value);                 \
+			return (type)shared_compare(p, bits / 8, expected, value, order);          \
 		__atomic_compare_exchange_n(p, &expected, value, 0, __ATOMIC_SEQ_CST,              \
 					    __ATOMIC_SEQ_CST);                                     \
 		return expected;                                                                   \
@@ -375,11 +412,10 @@ static uint64_t shared_compare(volatile void *p, uint32_t bytes, uint64_t expect
 	type __tsan_atomic##bits##_load(const volatile type *p, int order);                        \
 	type __tsan_atomic##bits##_load(const volatile type *p, int order)                         \
 	{                                                                                          \
-		(void)order;                                                                       \
 		HERE();                                                                            \
 		if (!is_shared(p))                                                                 \
 			return __atomic_load_n(p, __ATOMIC_SEQ_CST);                               \
-		return (type)shared_load(p, bits / 8);                                             \
+		return (type)shared_load(p, bits / 8, order);                                      \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(volatile type *p, type value, int order);                 \
 	void __tsan_atomic##bits##_store(volatile type *p, type value, int order)                  \
@@ -417,8 +453,10 @@ void __tsan_atomic_thread_fence(int order)
 		return;
 	if (order == __ATOMIC_SEQ_CST)
 		memory_drain(machine.current);
-	else if (order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL)
+	else if (releases(order))
 		memory_release_fence(machine.current);
+	if (acquires(order))
+		memory_acquire(machine.current, memory_changes);
 }
 
 /* What the compiler kept in order is in order. */

@@ -71,7 +71,7 @@ static int sim_barrier(void)
 	if (machine.tracing)
 		trace_note(weak ? "a membarrier that is left out" : "membarrier");
 	if (!weak)
-		memory_drain_registered();
+		memory_fence_registered();
 	return 0;
 }
 

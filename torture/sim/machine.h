@@ -12,7 +12,7 @@
 
 /* ---- memory.c ---------------------------------------------------------------------------- */
 
-enum { BUFFER_MAX = 48, LINE = 64 };
+enum { BUFFER_MAX = 48, LINE = 64, SEEN_MAX = 24 };
 
 /* A store that others don't see yet. */
 struct store {
@@ -28,6 +28,23 @@ struct buffer {
 	bool fenced;      /* a release fence stands behind them all */
 	enum delay until; /* why they wait */
 	struct store stores[BUFFER_MAX];
+};
+
+/* A load that nothing has put in order yet: it saw memory as it was after so many changes. */
+struct seen {
+	uint32_t offset;
+	uint32_t bytes;
+	uint32_t file;
+	uint32_t at;
+};
+
+/* How far back its loads may look. */
+struct past {
+	uint32_t horizon;   /* after so many changes; an acquire moves it */
+	uint32_t count;     /* of `seen`, since then */
+	uint32_t for_loads; /* so many are executed early */
+	enum early how;
+	struct seen seen[SEEN_MAX];
 };
 
 /* Where an address of a view lies. */
@@ -72,10 +89,18 @@ uint64_t memory_load_over(const struct buffer *buffer, struct spot spot, uint32_
 void memory_store(uint32_t actor, struct spot spot, uint32_t bytes, uint64_t value, bool release);
 /* At once, for who has nothing in its buffer that must come before. */
 void memory_set(struct spot spot, uint32_t bytes, uint64_t value);
+/* ... and what was there before is not forgotten, for loads that are executed early. */
+extern uint32_t memory_changes;
+/* A load that may see what there was some time ago. Tells the explorer when it could have. */
+uint64_t memory_load_past(uint32_t actor, struct spot spot, uint32_t bytes, uint32_t *ret_at);
+/* What this actor loads from here on, it loads later than that. */
+void memory_acquire(uint32_t actor, uint32_t at);
+void memory_forget_past(void); /* of all */
 void memory_drain_some(uint32_t actor);
 /* What is in it that touches these bytes, and all that must come before. */
 void memory_drain_bytes(uint32_t actor, struct spot spot, uint32_t bytes);
-void memory_drain_registered(void);
+/* membarrier: a fence in each of them. */
+void memory_fence_registered(void);
 /* One of those that may become visible now: the n-th, modulo how many there are. */
 void memory_commit_one(uint32_t actor, uint32_t n);
 void memory_release_fence(uint32_t actor);
@@ -105,6 +130,7 @@ struct actor {
 	bool registered; /* answers membarrier */
 	bool fences_itself;
 	enum delay delay; /* of its next store */
+	struct past past;
 	/* a plain store that the compiled code does after the call */
 	void *pending;
 	uint32_t pending_bytes;
@@ -187,10 +213,12 @@ static inline void machine_step(enum step_kind kind)
 		machine_take_pending(actor);
 	if (unlikely(++machine.steps >= machine.next)) {
 		machine_deviate(kind);
-		return;
+	} else {
+		machine.log[machine.steps] = machine.like;
+		machine.log[machine.steps].kind = (uint8_t)kind;
 	}
-	machine.log[machine.steps] = machine.like;
-	machine.log[machine.steps].kind = (uint8_t)kind;
+	if (kind == STEP_CALL)
+		memory_acquire(machine.current, memory_changes);
 }
 
 /* Sleeps until woken or until the deadline; what futex_wait returns. */
@@ -222,6 +250,7 @@ enum weak_kind {
 	WEAK_STORE = 4,   /* relaxed */
 	WEAK_DROP = 8,    /* a store, or what a read-modify-write stores, or whom a wake wakes */
 	WEAK_ATOMIC = 16, /* relaxed */
+	WEAK_LOAD = 32,   /* relaxed */
 };
 
 #define EACH UINT32_MAX

@@ -119,9 +119,12 @@ static uint64_t run_structure(const struct scenario *scenarios, size_t n,
 				     &sum);
 	printf("%s: %" PRIu64 " schedules, %" PRIu64 " with a death, %" PRIu64 " violations\n",
 	       name, sum.schedules, sum.deaths, sum.violations);
-	count(options, "schedules", name, sum.schedules);
-	count(options, "schedules_with_a_death", name, sum.deaths);
-	count(options, "schedules_violations", name, sum.violations);
+	char key[64];
+	snprintf(key, sizeof(key), "schedules_of_%s", name);
+	count(options, "schedules", key, sum.schedules);
+	snprintf(key, sizeof(key), "deaths_in_%s", name);
+	count(options, "schedules", key, sum.deaths);
+	count(options, "schedules", "violations", sum.violations);
 	return sum.violations;
 }
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-enum { PRIVATE_MAX = 8, PRIVATE_BYTES = 1 << 18, ALONE_LAPS = 64 };
+enum { PRIVATE_MAX = 8, PRIVATE_BYTES = 1 << 18, ALONE_LAPS = 64, EARLY_LOADS = 16 };
 
 struct machine machine;
 
@@ -200,6 +200,13 @@ static void apply(struct deviation deviation, enum step_kind kind)
 		if (kind == STEP_STORE)
 			current_actor()->delay = (enum delay)deviation.actor;
 		break;
+	case EARLY:
+		if (kind == STEP_LOAD) {
+			current_actor()->past.how = (enum early)deviation.actor;
+			current_actor()->past.for_loads =
+			    deviation.actor == EARLY_MANY ? EARLY_LOADS : 1;
+		}
+		break;
 	case COMMIT:
 		memory_commit_one(number % ACTORS, deviation.step);
 		break;
@@ -242,6 +249,7 @@ int machine_sleep(const void *word, int64_t timeout_ns)
 	if (machine.tracing)
 		trace_note(timeout_ns < 0 ? "sleeps" : "sleeps for a while");
 	let_others();
+	memory_acquire(machine.current, memory_changes);
 	if (machine.tracing)
 		trace_note(actor->wake_result == 0 ? "was woken" : "slept out");
 	return actor->wake_result;
@@ -345,8 +353,10 @@ static void check_sleepers(void)
 
 static void run_check(void)
 {
-	for (uint32_t i = 0; i < ACTORS; i++)
+	for (uint32_t i = 0; i < ACTORS; i++) {
 		memory_drain(i);
+		machine.actors[i].past.for_loads = 0;
+	}
 	be_alone(SURVIVOR);
 	if (setjmp(over) != 0)
 		return;
@@ -367,7 +377,9 @@ static void reset_actors(void)
 		actor->buffer.count = 0;
 		actor->buffer.fenced = false;
 		actor->buffer.until = DELAY_NOT;
+		actor->past.for_loads = 0;
 	}
+	memory_forget_past();
 }
 
 static bool registered[ACTORS];

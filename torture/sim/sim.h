@@ -23,24 +23,29 @@
  *
  * MEMORY MODEL. One memory, and for each actor a buffer of stores that it has executed and that
  * others don't see yet.
- *   - A load sees the actor's own buffer first, else memory. Never anything older.
+ *   - A load sees the actor's own buffer first, else memory.
+ *   - A plain, relaxed or acquire load may be executed early: it sees memory as it was some time
+ *     ago. Not before the actor's last acquire load or fence, read-modify-write that acquires,
+ *     sequentially consistent load, or system call; not before what the actor has stored there,
+ *     or has loaded from there already. Dependencies don't count: who needs an order says so.
  *   - A plain or relaxed store may become visible after later loads, and after later stores to
  *     other bytes, of its actor. Stores to the same bytes become visible in their order.
  *   - A release store may become visible after later loads. Never before an earlier store. A later
  *     relaxed store to other bytes may overtake it.
  *   - A release fence: no store after it becomes visible before one that stands before it.
- *   - A sequentially consistent store, fence, and each read-modify-write first make all that is in
- *     the buffer visible, in an order that the rules above allow, and act on memory.
- *   - membarrier does the same to the buffers of all registered actors. System calls that take,
+ *   - A sequentially consistent store or fence, and a read-modify-write that releases, first make
+ *     all that is in the buffer visible, in an order that the rules above allow, and act on memory.
+ *     Other read-modify-writes do so with what touches their bytes.
+ *   - membarrier is such a fence in all registered actors. System calls that take,
  *     drop or wait for something do it to the caller's own: the kernel has fences there.
  *   - Who dies or ends is not rolled back: what is in its buffer becomes visible, before the
  *     kernel drops its locks.
- * Stores wait only when a schedule says so: until the actor goes on after somebody else had his
- * turn, or until one of the rules makes them visible.
+ * Stores wait and loads are early only when a schedule says so: a store until the actor goes on
+ * after somebody else had his turn, or until one of the rules makes it visible.
  * This is more than x86 does (it delays stores past loads only) and less than Arm: NOT COVERED
- * are loads that are executed early, so a missing acquire is not seen; a sequentially consistent
- * store or read-modify-write that lets later relaxed loads pass; and what a compiler may move
- * across a compiler fence (what it did move is covered: this is the compiled code).
+ * are stores that become visible before an earlier load is executed, or (of a read-modify-write)
+ * after a later relaxed load, and what a compiler may move across a compiler fence (what it did
+ * move is covered: this is the compiled code).
  *
  * Plain loads and stores are done by the compiled code itself, after the call. So each actor maps
  * an object at an address of its own, its VIEW, whose bytes are made true just before each plain
@@ -62,9 +67,9 @@ enum { STEPS_MAX = 16384, DEVIATIONS_MAX = 24 };
 /* ---- steps and deviations (run.c) -------------------------------------------------------- */
 
 enum step_kind {
-	STEP_LOAD,
+	STEP_LOAD,   /* may be executed early, unless it is sequentially consistent */
 	STEP_STORE,  /* may be delayed */
-	STEP_ATOMIC, /* at once: read-modify-writes, sequentially consistent stores */
+	STEP_ATOMIC, /* at once: read-modify-writes, what is sequentially consistent */
 	STEP_FENCE,
 	STEP_CALL, /* a system call */
 	STEP_PICK, /* nobody runs: who is next? */
@@ -77,9 +82,13 @@ enum deviation_kind {
 	KILL,    /* `actor` is dead */
 	DELAY,   /* the store of this step becomes visible later: `actor` is how, see enum delay */
 	COMMIT,  /* something of the buffer of `actor` becomes visible */
+	EARLY,   /* the load of this step was executed earlier: `actor` is how, see enum early */
 };
 
 enum delay { DELAY_NOT, DELAY_AWAY, DELAY_LONG }; /* until it goes on again; until it must */
+
+/* Before the last change of its bytes; as early as it may be; so the next loads, too. */
+enum early { EARLY_ONE, EARLY_MOST, EARLY_MANY };
 
 struct deviation {
 	uint32_t step;
@@ -94,14 +103,16 @@ struct step {
 	uint8_t ready; /* bits: those who could go on instead */
 	uint8_t timed; /* bits: those who sleep and have a limit */
 	uint8_t alive; /* bits: those who can die */
-	uint8_t reserved[3];
+	bool early;    /* a load that would see something else if it were executed earlier */
+	uint8_t reserved[2];
 };
 
 struct bounds {
 	uint8_t preemptions;
 	uint8_t deaths;
 	uint8_t timeouts;
-	uint8_t delays;
+	uint8_t delays; /* among the random ones as many loads are executed early */
+	uint8_t earlies;
 };
 
 /* ---- scenarios --------------------------------------------------------------------------- */

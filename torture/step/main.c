@@ -142,7 +142,7 @@ static void write_counts(const struct call *call)
 	fprintf(file, "step.states %llu\n", (unsigned long long)totals->states);
 	fprintf(file, "step.recoveries %llu\n", (unsigned long long)totals->found.recoveries);
 	for (unsigned i = 2; i <= totals->depth; i++)
-		fprintf(file, "step.recovery_states.%u %llu\n", i,
+		fprintf(file, "step.recovery_states_at_depth_%u %llu\n", i,
 			(unsigned long long)totals->found.recovery_states[i]);
 	fprintf(file, "step.kills %llu\n", (unsigned long long)totals->kills);
 	fprintf(file, "step.violations %llu\n", (unsigned long long)totals->violations);

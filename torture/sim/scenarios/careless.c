@@ -32,12 +32,13 @@ static int64_t unchecked_index(void)
 	return atomic_load(&entry->word) == 0;
 }
 
-/* Looked at, found good, and fetched again to be used. */
+/* Looked at, found good, and fetched again to be used. Of 16 bits, so that what it leads to is
+ * still where the harness can tell that it is outside, before it is touched. */
 static int64_t double_fetch(void)
 {
-	if (atomic_load(&map->body->shared.used) > map->subscribers)
+	if ((atomic_load(&map->body->shared.used) & 0xffff) > map->subscribers)
 		return -EBADMSG;
-	uint32_t used = atomic_load(&map->body->shared.used);
+	uint32_t used = atomic_load(&map->body->shared.used) & 0xffff;
 	return used == 0 || atomic_load(&map->entries[used - 1]) == 0;
 }
 

@@ -31,18 +31,20 @@ static void set_latency(json_t *row, const struct lab_figure *figure, double uni
 		double percent;
 	} named[] = {{"p50_ns", 50}, {"p99_ns", 99}, {"p999_ns", 99.9}, {"max_ns", 100}};
 	static const double percents[] = {50, 75, 90, 99, 99.9, 99.99, 100};
-	json_t *list = figure->latency ? json_array() : json_null();
+	bool timed = figure->latency.memory != NULL;
+	json_t *list = timed ? json_array() : json_null();
 
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
 		json_object_set_new(
 		    row, named[i].name,
-		    figure->latency ? json_real(unit_ns * (double)histogram_percentile(
-							      figure->latency, named[i].percent))
-				    : json_null());
-	for (size_t i = 0; figure->latency && i < sizeof percents / sizeof percents[0]; i++)
-		json_array_append_new(list, json_pack("[f,f]", percents[i],
-						      unit_ns * (double)histogram_percentile(
-								    figure->latency, percents[i])));
+		    timed ? json_real(unit_ns * (double)shoal_histogram_percentile(
+						    &figure->latency, named[i].percent))
+			  : json_null());
+	for (size_t i = 0; timed && i < sizeof percents / sizeof percents[0]; i++)
+		json_array_append_new(
+		    list, json_pack("[f,f]", percents[i],
+				    unit_ns * (double)shoal_histogram_percentile(&figure->latency,
+										 percents[i])));
 	json_object_set_new(row, "percentiles", list);
 }
 

@@ -84,13 +84,13 @@ BENCH_INLINE int64_t lab_trip_loop(struct lab_side *me, size_t bytes, uint64_t c
 
 		send(me, bytes, number);
 		if (number > first)
-			histogram_record(me->latency, trip);
+			shoal_histogram_record(me->latency, trip);
 		sum += take(me, bytes, number);
 		now = bench_ticks_about();
 		trip = now - before;
 		before = now;
 	}
-	histogram_record(me->latency, trip);
+	shoal_histogram_record(me->latency, trip);
 	start_ns = bench_now_ns() - start_ns;
 	lab_check(me, count, sum);
 	return start_ns;
@@ -152,7 +152,7 @@ BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t 
 		}
 		sum += take(me, bytes, me->first + i);
 		late_ns = bench_now_ns() - due_ns;
-		histogram_record(me->latency, late_ns > 0 ? (uint64_t)late_ns : 0);
+		shoal_histogram_record(me->latency, late_ns > 0 ? (uint64_t)late_ns : 0);
 	}
 	if (me->side == 0) {
 		me->first += count;

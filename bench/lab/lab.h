@@ -12,9 +12,9 @@
 #ifndef LAB_H
 #define LAB_H
 
-#include "histogram.h"
 #include "pin.h"
 
+#include <shoal/histogram.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +39,11 @@ struct lab_case {
 
 #define LAB_REASON 256
 
+/* Latencies to within a hundredth, up to 2^40 ns or ticks: minutes. */
+#define LAB_LATENCY_DIGITS  2
+#define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
+#define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
+
 /* What the driver made for a transport. In shared memory, so no pointers. */
 struct lab_link {
 	size_t memory_bytes;
@@ -59,11 +64,11 @@ struct lab_side {
 	const struct lab_case *what;
 	struct lab_control *control;
 	const struct lab_link *link;
-	void *memory;              /* link->memory_fd, mapped; zeroes at first */
-	void *state;               /* whatever `open` made */
-	uint64_t first;            /* the number of the next message; the first is number 1 */
-	uint64_t copies;           /* how often `take` adds up a message: once a subscriber */
-	struct histogram *latency; /* of ticks, or in an open loop of ns */
+	void *memory;                    /* link->memory_fd, mapped; zeroes at first */
+	void *state;                     /* whatever `open` made */
+	uint64_t first;                  /* the number of the next message; the first is number 1 */
+	uint64_t copies;                 /* how often `take` adds up a message: once a subscriber */
+	struct shoal_histogram *latency; /* of ticks, or in an open loop of ns */
 };
 
 /*
@@ -103,6 +108,8 @@ uint32_t lab_transport_find(const char *name, size_t length);
 /* Ends a side: this machine can't do it, for that reason. */
 __attribute__((noreturn, format(printf, 2, 3))) void lab_missing(struct lab_side *me,
 								 const char *format, ...);
+/* An empty histogram of latencies in memory of its own, or death. Free its `memory`. */
+void lab_latency_make(struct shoal_histogram *ret_histogram);
 /* Memory for a side alone, zeroed and in whole lines, or death. */
 void *lab_alloc(size_t bytes);
 /* A `close` for those whose state is one allocation. */

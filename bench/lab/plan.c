@@ -179,7 +179,7 @@ static void add_case(struct lab_plan *plan, const struct lab_case *what)
 			 "it can't have %u publishers and %u subscribers", what->publishers,
 			 what->subscribers);
 	else if (what->job != LAB_STREAM)
-		figure->latency = calloc(1, sizeof *figure->latency);
+		lab_latency_make(&figure->latency);
 	plan->count++;
 }
 
@@ -288,6 +288,6 @@ int plan_make(const struct verb *verb, const struct lab_request *request, struct
 void plan_free(struct lab_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		free(plan->figures[i].latency);
+		free(plan->figures[i].latency.memory);
 	free(plan->figures);
 }

@@ -119,8 +119,9 @@ static double ratio_of(const struct lab_control *control)
 	}
 }
 
-static void add_start(struct lab_figure *figure, const struct lab_control *control)
+static void add_start(struct lab_figure *figure, struct lab_control *control)
 {
+	struct shoal_histogram latency;
 	const struct lab_measured *measured = &control->measured[LAB_SUBJECT];
 	double line_ns = control->measured[LAB_LINE].p50 * control->tick_ns;
 
@@ -133,8 +134,9 @@ static void add_start(struct lab_figure *figure, const struct lab_control *contr
 		figure->cpu_s += measured->cpu_s[side];
 		figure->switches += measured->switches[side];
 	}
-	if (figure->latency != NULL)
-		histogram_add(figure->latency, &control->latency);
+	if (figure->latency.memory != NULL &&
+	    shoal_histogram_attach(&latency, control->latency, sizeof control->latency) == 0)
+		shoal_histogram_add(&figure->latency, &latency);
 }
 
 static void run_sides(int control_fd, struct lab_control *control, struct lab_figure *figure)

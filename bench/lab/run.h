@@ -20,7 +20,8 @@ struct lab_figure {
 	double messages_s[LAB_STARTS_MAX];
 	double cpu_s; /* of both sides in all starts */
 	uint64_t switches;
-	struct histogram *latency; /* of all starts; ticks, or ns in an open loop; NULL: a stream */
+	/* Of all starts; ticks, or ns in an open loop. Without memory: a stream. */
+	struct shoal_histogram latency;
 };
 
 /* How irregularly a core gets on that does nothing but look at the clock: ns between two looks. */

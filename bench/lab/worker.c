@@ -2,6 +2,7 @@
 /* One side of a measurement: opens what it needs, meets the other side, and does the job. */
 #include "worker.h"
 
+#include <shoal/shoal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,15 @@ void *lab_alloc(size_t bytes)
 		bench_die("out of memory");
 	memset(memory, 0, whole);
 	return memory;
+}
+
+void lab_latency_make(struct shoal_histogram *ret_histogram)
+{
+	int r = shoal_histogram_init(ret_histogram, lab_alloc(LAB_LATENCY_BYTES), LAB_LATENCY_BYTES,
+				     LAB_LATENCY_DIGITS, LAB_LATENCY_HIGHEST);
+
+	if (r < 0)
+		bench_die("a histogram: %s", shoal_strerror(r));
 }
 
 void lab_free_state(struct lab_side *me)
@@ -136,7 +146,7 @@ static void measure(struct lab_side *me, struct lab_measured *measured, int64_t 
 	struct cost cost;
 	int64_t took_ns;
 
-	memset(me->latency, 0, sizeof *me->latency);
+	shoal_histogram_clear(me->latency);
 	took_ns = run_once(me, count, &cost);
 	measured->cpu_s[me->side] = cost.cpu_s;
 	measured->switches[me->side] = cost.switches;
@@ -144,13 +154,13 @@ static void measure(struct lab_side *me, struct lab_measured *measured, int64_t 
 		return;
 	measured->count = count;
 	measured->took_ns = took_ns;
-	measured->p50 = (double)histogram_percentile(me->latency, 50.0);
+	measured->p50 = (double)shoal_histogram_percentile(me->latency, 50.0);
 }
 
 /* ---- the life of a side ------------------------------------------------------------------ */
 
 static void run_part(struct lab_control *control, int side, enum lab_part part,
-		     struct histogram *latency, int64_t wanted_ns)
+		     struct shoal_histogram *latency, int64_t wanted_ns)
 {
 	const struct lab_case *what = &control->what[part];
 	struct lab_link *link = &control->link[part];
@@ -178,15 +188,16 @@ static void run_part(struct lab_control *control, int side, enum lab_part part,
 void lab_worker(int control_fd, int side)
 {
 	struct lab_control *control = bench_memory_map(control_fd, sizeof *control);
-	struct histogram *latency = lab_alloc(sizeof *latency);
+	struct shoal_histogram latency;
 	int64_t limit_ns = control->measure_ns / LIMIT_DIVISOR;
 
 	bench_die_text = control->error;
+	lab_latency_make(&latency);
 	bench_pin(control->cores[side]);
-	run_part(control, side, LAB_LINE, latency, limit_ns / 2);
+	run_part(control, side, LAB_LINE, &latency, limit_ns / 2);
 	if (control->what[LAB_LIMIT].transport != control->what[LAB_LINE].transport)
-		run_part(control, side, LAB_LIMIT, latency, limit_ns);
-	run_part(control, side, LAB_SUBJECT, latency, control->measure_ns);
+		run_part(control, side, LAB_LIMIT, &latency, limit_ns);
+	run_part(control, side, LAB_SUBJECT, &latency, control->measure_ns);
 	if (has_clock(side, control->what[LAB_SUBJECT].job))
-		control->latency = *latency;
+		memcpy(control->latency, latency.memory, latency.bytes);
 }

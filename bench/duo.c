@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "duo.h"
 
-#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define DUO_LIMIT_NS (60 * (int64_t)1000000000)
 #define DUO_TRIES    8
-#define MEET_LOOKS   10000
 
 void bench_meet(struct bench_side *me)
 {
-	_Atomic uint64_t *mine = me->side == 0 ? &me->control->step0 : &me->control->step1;
-	_Atomic uint64_t *other = me->side == 0 ? &me->control->step1 : &me->control->step0;
-	uint64_t step = atomic_load_explicit(mine, memory_order_relaxed) + 1;
-
-	/* No limit: the driver ends both when one of them fails or takes too long. */
-	atomic_store(mine, step);
-	for (int looks = 1; atomic_load_explicit(other, memory_order_acquire) < step; looks++) {
-		if (looks % MEET_LOOKS == 0)
-			sched_yield(); /* the core may be wanted by others */
-		bench_relax();
-	}
+	bench_steps_meet(&me->control->steps, me->side);
 }
 
 static size_t memory_bytes(const struct bench_contender *contender)
@@ -116,8 +104,7 @@ static void prepare(struct bench_control *control, const struct bench_group *gro
 {
 	control->error[0] = '\0';
 	memset(control->value, 0, sizeof control->value);
-	atomic_store(&control->step0, 0);
-	atomic_store(&control->step1, 0);
+	memset(&control->steps, 0, sizeof control->steps);
 	for (uint32_t i = 0; i < group->count; i++) {
 		size_t bytes = memory_bytes(&group->contender[i]);
 
@@ -147,7 +134,7 @@ bool bench_duo(int control_fd, struct bench_control *control, const struct bench
 	prepare(control, group);
 	pids[0] = bench_start(control_fd, "duo", 0);
 	pids[1] = bench_start(control_fd, "duo", 1);
-	well = bench_watch(pids, 2, DUO_LIMIT_NS);
+	well = bench_watch(pids, 2, DUO_LIMIT_NS, NULL);
 	for (uint32_t i = 0; i < group->count; i++) {
 		if (control->memory_fd[i] >= 0)
 			close(control->memory_fd[i]);

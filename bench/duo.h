@@ -9,7 +9,6 @@
 
 #include "pin.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #define BENCH_CONTENDERS 6
@@ -84,9 +83,7 @@ struct bench_control {
 	uint64_t again; /* of these, in this group */
 	uint64_t robbed[2];
 
-	/* Who has come how far; each is written by one side. */
-	_Alignas(BENCH_APART) _Atomic uint64_t step0;
-	_Alignas(BENCH_APART) _Atomic uint64_t step1;
+	struct bench_steps steps;
 
 	/* For the programs of three processes: see topic_death.c. */
 	_Alignas(BENCH_APART) _Atomic uint32_t ready;

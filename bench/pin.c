@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define MEET_LOOKS 10000
+
 char *bench_die_text;
 
 void bench_die(const char *format, ...)
@@ -106,7 +108,7 @@ pid_t bench_start(int control_fd, const char *role, int side)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(3);
-	execl("/proc/self/exe", "shoal-bench-topic", "--worker", fd_text, role, side_text,
+	execl("/proc/self/exe", program_invocation_short_name, "--worker", fd_text, role, side_text,
 	      (char *)NULL);
 	_exit(127);
 }
@@ -114,7 +116,8 @@ pid_t bench_start(int control_fd, const char *role, int side)
 void bench_kill(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 static bool ended_well(pid_t pid)
@@ -125,7 +128,7 @@ static bool ended_well(pid_t pid)
 }
 
 /* Sleeps in poll until a child ends, so that the driver takes no time from those it measures. */
-bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns)
+bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns, bool (*stop)(void))
 {
 	struct pollfd polled[BENCH_PROCESSES];
 	int64_t end_ns = bench_now_ns() + limit_ns;
@@ -133,12 +136,12 @@ bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns)
 	bool well = true;
 
 	for (size_t i = 0; i < count; i++) {
+		polled[i] = (struct pollfd){.events = POLLIN};
 		polled[i].fd = (int)syscall(SYS_pidfd_open, pids[i], 0);
-		polled[i].events = POLLIN;
 		if (polled[i].fd < 0)
 			bench_die("pidfd_open: %s", strerror(errno));
 	}
-	while (left > 0 && well) {
+	while (left > 0 && well && !(stop != NULL && stop())) {
 		int64_t rest_ns = end_ns - bench_now_ns();
 
 		if (rest_ns <= 0 || poll(polled, count, (int)(rest_ns / 1000000) + 1) < 0)
@@ -158,7 +161,22 @@ bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns)
 			bench_kill(pids[i]);
 		}
 	}
-	return well;
+	return well && left == 0;
+}
+
+void bench_steps_meet(struct bench_steps *steps, int side)
+{
+	_Atomic uint64_t *mine = &steps->side[side].step;
+	_Atomic uint64_t *other = &steps->side[1 - side].step;
+	uint64_t step = atomic_load_explicit(mine, memory_order_relaxed) + 1;
+
+	/* No limit: the driver ends both when one of them fails or takes too long. */
+	atomic_store(mine, step);
+	for (int looks = 1; atomic_load_explicit(other, memory_order_acquire) < step; looks++) {
+		if (looks % MEET_LOOKS == 0)
+			sched_yield(); /* the core may be wanted by others */
+		bench_relax();
+	}
 }
 
 static int compare(const void *a, const void *b)

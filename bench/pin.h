@@ -6,6 +6,7 @@
 #ifndef BENCH_PIN_H
 #define BENCH_PIN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +46,22 @@ static inline uint64_t bench_ticks(void)
 #endif
 }
 
+/* The same counter, read at about this place: what is before and after may still be under way. Half
+ * as dear, and in a loop that looks once a turn what one turn loses the next one gets. */
+static inline uint64_t bench_ticks_about(void)
+{
+#if defined(__x86_64__)
+	return __rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
+	return ticks;
+#else
+	return (uint64_t)bench_now_ns();
+#endif
+}
+
 static inline void bench_relax(void)
 {
 #if defined(__x86_64__)
@@ -78,10 +95,19 @@ void *bench_memory_map(int fd, size_t bytes);
 pid_t bench_start(int control_fd, const char *role, int side);
 void bench_kill(pid_t pid);
 /*
- * Waits until all of these children ended. When one fails, or after `limit_ns`, kills the others.
- * True when all ended well.
+ * Waits until all of these children ended. When one fails, after `limit_ns`, or when a signal came
+ * and `stop` (may be NULL) then says so, kills the others. True when all ended well.
  */
-bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns);
+bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns, bool (*stop)(void));
+
+/* Where two processes meet, in shared memory: how far each has come. */
+struct bench_steps {
+	struct {
+		_Alignas(BENCH_APART) _Atomic uint64_t step; /* written by that side */
+	} side[2];
+};
+/* Waits until the other side is here too. */
+void bench_steps_meet(struct bench_steps *steps, int side);
 
 /* Sorts `values`. */
 double bench_median(double *values, size_t count);

@@ -3,16 +3,12 @@
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
-#include <stdbool.h>
+#include "machine.h"
+
 #include <stddef.h>
-#include <stdint.h>
 
 enum bench_unit { UNIT_NS, UNIT_US, UNIT_MESSAGES, UNIT_BYTES, UNIT_COUNT };
 enum bench_goal { GOAL_NONE, GOAL_MOST, GOAL_LEAST };
-
-/* A virtual machine's two cores share a cache at one moment, and don't at the next; then a line's
- * round trip takes more than this. */
-#define BENCH_FAR_NS 300
 
 /* A part of the process starts. */
 struct bench_share {
@@ -42,23 +38,6 @@ struct bench_row {
 	struct bench_share far;
 	const char *error; /* NULL, or why there is nothing */
 };
-
-/* The machine, and what else happened on it while we measured. */
-struct bench_machine {
-	char processor[96];
-	char kernel[144];
-	int processors;
-	int cores[2];
-	uint32_t starts;
-	uint32_t repeats;
-	uint64_t disturbed; /* repeats in which another process took a core */
-	double took_s;
-	double busy;   /* share of all processors' time that was not idle, before we began */
-	double stolen; /* share that the hypervisor kept while we measured */
-};
-
-void bench_machine_begin(struct bench_machine *machine);
-void bench_machine_end(struct bench_machine *machine);
 
 bool bench_row_met(const struct bench_row *row);
 void bench_report_head(const struct bench_machine *machine);

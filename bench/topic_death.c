@@ -222,7 +222,7 @@ static int64_t kill_and_time(int control_fd, struct bench_control *control,
 		kill(pids[plan->victim], SIGKILL);
 		open_go(control);
 	}
-	well = bench_watch(left, count, well ? STEP_LIMIT_NS : 0) && well;
+	well = bench_watch(left, count, well ? STEP_LIMIT_NS : 0, NULL) && well;
 	bench_kill(pids[plan->victim]);
 	if (!well)
 		return failed(control, "a process died or took too long");

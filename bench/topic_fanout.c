@@ -7,6 +7,7 @@
  * comes once a round has its share in the mean.
  */
 #include "payload.h"
+#include "programs.h"
 #include "topic_use.h"
 
 #include <stdlib.h>

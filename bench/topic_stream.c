@@ -5,6 +5,7 @@
  * (a copy more). In batches it is publishv and receivev.
  */
 #include "payload.h"
+#include "programs.h"
 #include "topic_use.h"
 
 #define BATCH_MAX 64

@@ -4,6 +4,7 @@
  * spinning, and asleep. And the round trip of a message that nobody fills or reads.
  */
 #include "payload.h"
+#include "programs.h"
 #include "topic_use.h"
 
 BENCH_INLINE void trip_send(struct use_end *end, size_t bytes, uint64_t sequence)

@@ -3,7 +3,7 @@
 #ifndef BENCH_TOPIC_USE_H
 #define BENCH_TOPIC_USE_H
 
-#include "programs.h"
+#include "duo.h"
 
 #include <shoal/shoal.h>
 

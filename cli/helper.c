@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running a helper program, and leaving nothing of it behind. */
 #include "helper.h"
+#include "scratch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -37,21 +37,27 @@ bool helper_find(const char *name, char *ret_path, size_t size)
 
 int helper_begin(void)
 {
-	const char *directory = getenv("SHOAL_DIR");
+	int r = scratch_make("torture", scratch, sizeof scratch);
 
-	if (!directory || !directory[0])
-		directory = "/dev/shm";
-	if (snprintf(scratch, sizeof scratch, "%s/shoal-torture.XXXXXX", directory) >=
-	    (int)sizeof scratch)
-		return -ENAMETOOLONG;
-	if (!mkdtemp(scratch)) {
-		int r = -errno;
-		scratch[0] = '\0';
+	if (r < 0)
 		return r;
-	}
 	/* Whose parent dies is given to us, and not to init. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	return 0;
+}
+
+int helper_become(const char *name, const char *const *arguments)
+{
+	char path[640];
+
+	if (!helper_find(name, path, sizeof path)) {
+		say("%s is not installed beside this command", name);
+		return EXIT_FAILED;
+	}
+	fflush(NULL);
+	execv(path, (char *const *)arguments);
+	say("%s: %s", path, strerror(errno));
+	return EXIT_FAILED;
 }
 
 /* ---- ending ---------------------------------------------------------------------------- */
@@ -90,29 +96,9 @@ static void end_all(pid_t group)
 	}
 }
 
-static void remove_below(int parent, const char *name, int depth)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *entry;
-
-	while (directory && (entry = readdir(directory))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, entry->d_name, 0) < 0 && depth < 4)
-			remove_below(fd, entry->d_name, depth + 1);
-	}
-	if (directory)
-		closedir(directory);
-	unlinkat(parent, name, AT_REMOVEDIR);
-}
-
 void helper_end(void)
 {
-	if (!scratch[0])
-		return;
-	remove_below(AT_FDCWD, scratch, 0);
-	if (access(scratch, F_OK) == 0)
+	if (!scratch_remove(scratch))
 		say("%s could not be removed", scratch);
 	scratch[0] = '\0';
 }

@@ -20,4 +20,8 @@ int helper_begin(void);
 int helper_run(const char *path, const char *const *arguments, int out);
 void helper_end(void);
 
+/* Becomes it instead of starting it: for one that ends in order by itself, to which the terminal
+ * and its signals are then as to any program. Returns only when that fails: the exit code. */
+int helper_become(const char *name, const char *const *arguments);
+
 #endif

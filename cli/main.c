@@ -16,6 +16,7 @@ static const struct verb verbs[] = {
     {"create", "NAME", "Make a topic that stays until it is removed.", verb_create},
     {"rm", "NAME...", "Remove objects.", verb_rm},
     {"gc", "[PREFIX]", "Find and remove what killed processes left behind.", verb_gc},
+    {"bench", "", "Measure Shoal beside the kernel's own ways between processes.", verb_bench},
     {"torture", "", "Kill, attack and starve the library, and see that nothing is lost.",
      verb_torture},
 };
@@ -62,10 +63,10 @@ static int say_unknown_verb(const char *name)
 {
 	/* What other tools call it, and what is nearest. */
 	static const char *const others[][2] = {
-	    {"publish", "pub"}, {"send", "pub"},  {"subscribe", "sub"}, {"recv", "sub"},
-	    {"tail", "sub"},    {"list", "ls"},   {"remove", "rm"},     {"delete", "rm"},
-	    {"status", "stat"}, {"info", "stat"}, {"clean", "gc"},      {"test", "torture"},
-	    {"make", "create"}};
+	    {"publish", "pub"}, {"send", "pub"},      {"subscribe", "sub"}, {"recv", "sub"},
+	    {"tail", "sub"},    {"list", "ls"},       {"remove", "rm"},     {"delete", "rm"},
+	    {"status", "stat"}, {"info", "stat"},     {"clean", "gc"},      {"test", "torture"},
+	    {"perf", "bench"},  {"measure", "bench"}, {"make", "create"}};
 	const char *nearest = NULL;
 	size_t best = 3;
 

@@ -6,6 +6,8 @@ man=$SHOAL_SRC/man
 
 for verb in $(shoal help | sed -n 's/^  \([a-z]*\) .*[A-Z].*/\1/p' | grep -v '^shoal$'); do
 	[ "$verb" = help ] && continue
+	# The sanitizers' builds have no figures, and nothing that measures them.
+	[ "$verb" = bench ] && [ ! -x "$SHOAL_BUILD/libexec/shoal/shoal-bench" ] && continue
 	page=$man/shoal-$verb.1.scd
 	if [ ! -f "$page" ]; then
 		bad "no manual page shoal-$verb(1)"

@@ -27,6 +27,8 @@ version=$(sed -n 's/.*VERSION_STRING "\(.*\)"/\1/p' "$SHOAL_SRC/include/shoal/ve
 
 if [ -x "$SHOAL_BIN" ]; then
 	"$prefix/bin/shoal" --version | grep -qF "$version"
+	# What is beside the command finds the library, too.
+	[ ! -x "$prefix/libexec/shoal/shoal-bench" ] || "$prefix/bin/shoal" bench --help >/dev/null
 	if command -v scdoc >/dev/null && [ -f "$SHOAL_SRC/man/shoal.1.scd" ]; then
 		[ -f "$prefix/share/man/man1/shoal.1" ] || { echo "no manual page"; exit 1; }
 	fi

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory that the driver shares with the two sides and with the janitor. */
+#ifndef LAB_CONTROL_H
+#define LAB_CONTROL_H
+
+#include "lab.h"
+
+/* Beside what is measured, in the same processes a moment before: the limit, and how far apart
+ * the cores are. */
+enum lab_part { LAB_LINE, LAB_LIMIT, LAB_SUBJECT, LAB_PARTS };
+
+#define LAB_EXIT_MISSING 77
+
+struct lab_control {
+	/* By the driver, before the sides start. */
+	int cores[2];
+	double tick_ns;
+	int64_t measure_ns;
+	struct lab_case what[LAB_PARTS];
+	struct lab_link link[LAB_PARTS];
+	char scratch[256]; /* the folder of all objects */
+	int queue;         /* a System V queue's identifier + 1: the janitor removes it */
+
+	/* By a side that can't go on. */
+	char error[BENCH_DIE_BYTES];
+	char missing[LAB_REASON];
+
+	/* Between the sides. */
+	struct bench_steps steps;
+	int64_t took_ns;
+	int64_t start_ns; /* of an open loop: when the first message is due */
+
+	/* By the sides, of each part: what was measured. */
+	struct lab_measured {
+		uint64_t count;
+		int64_t took_ns;
+		double p50; /* in the histogram's unit */
+		double cpu_s[2];
+		uint64_t switches[2];
+	} measured[LAB_PARTS];
+	_Alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
+};
+
+#endif

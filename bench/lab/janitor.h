@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A process that sleeps until the driver and all its sides are gone, however they ended, and then
+ * removes what the kernel does not: the folder of objects, and the System V queue.
+ */
+#ifndef LAB_JANITOR_H
+#define LAB_JANITOR_H
+
+#include "control.h"
+
+/* Starts it. 0 or -errno. From here on every child of ours keeps it waiting. */
+int janitor_start(const struct lab_control *control);
+/* Ends it and waits: all is removed then. The sides must be gone. */
+void janitor_finish(void);
+
+#endif

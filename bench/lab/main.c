@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* shoal-bench: what the verb `shoal bench` becomes. */
+#include "document.h"
+#include "plan.h"
+#include "print.h"
+#include "worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct lab_request request;
+
+static const struct option bench_options[] = {
+    {OPTION_FLAG, 'a', "all", &request.all, NULL,
+     "every transport, with 64 bytes, 1 KiB, 64 KiB and 1 MiB: three minutes"},
+    {OPTION_TEXT, 't', "transports", &request.transports, "LIST", "only these"},
+    {OPTION_TEXT, 's', "sizes", &request.sizes, "LIST", "messages of these sizes (64,64K)"},
+    {OPTION_TEXT, 'w', "jobs", &request.jobs, "LIST",
+     "round-trip, stream, open-loop (the first two)"},
+    {OPTION_TEXT, 'm', "modes", &request.modes, "LIST", "spinning, sleeping (both)"},
+    {OPTION_TEXT, 'r', "rate", &request.rates, "LIST",
+     "open-loop: so many messages a second, whether the last one has arrived or not"},
+    {OPTION_U32, 0, "publishers", &request.publishers, "N", "so many, in one process (1)"},
+    {OPTION_U32, 0, "subscribers", &request.subscribers, "N", "so many, in one process (1)"},
+    {OPTION_SECONDS, 'd', "duration", &request.duration_ns, "TIME",
+     "about so long for all of it (19 s)"},
+    {OPTION_U32, 0, "starts", &request.starts, "N", "fresh processes for each figure (5)"},
+    {OPTION_TEXT, 'c', "cores", &request.cores, "A,B", "on these two processors"},
+    {OPTION_END, 0, NULL, NULL, NULL, NULL},
+};
+
+static const struct verb verb = {
+    .name = "bench",
+    .arguments = "",
+    .summary = "Measure Shoal beside the kernel's own ways between processes.",
+};
+
+static char notes[2048];
+
+static void write_notes(void)
+{
+	size_t used = (size_t)snprintf(notes, sizeof notes, "Transports:");
+	size_t line = used;
+
+	for (uint32_t i = 0; i < lab_transport_count && used < sizeof notes; i++) {
+		bool wrap = line + strlen(lab_transports[i]->name) > 74;
+
+		line = wrap ? 0 : line + strlen(lab_transports[i]->name) + 2;
+		used += (size_t)snprintf(notes + used, sizeof notes - used, "%s%s%s", i ? "," : "",
+					 wrap ? "\n  " : " ", lab_transports[i]->name);
+	}
+	if (used < sizeof notes)
+		snprintf(notes + used, sizeof notes - used,
+			 ".\nAn open loop sends when a message is due, and counts from there: what "
+			 "waits because\nothers before it took too long is late, and is counted as "
+			 "late. A round trip sends\nwhen the last answer is there, and can't see "
+			 "that.\n");
+}
+
+static int measure(struct lab_plan *plan)
+{
+	struct lab_result result = {0};
+	json_t *document;
+	int code;
+
+	plan->progress = isatty(STDERR_FILENO) != 0;
+	if (lab_run_plan(plan, &result) < 0)
+		return EXIT_FAILED;
+	if (!result.complete) {
+		say("stopped before it was through");
+		return EXIT_FAILED;
+	}
+	document = document_make(plan, &result);
+	if (!document) {
+		say("out of memory");
+		return EXIT_FAILED;
+	}
+	code = table_style.json ? document_print(document) : print_tables(document);
+	json_decref(document);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct lab_figure *figure = &plan->figures[i];
+
+		if (!figure->failed)
+			continue;
+		say("%s failed: %s", lab_transports[figure->what.transport]->name, figure->missing);
+		code = EXIT_FAILED;
+	}
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option *const tables[] = {bench_options, table_options, NULL};
+	struct options options;
+	struct lab_plan plan = {0};
+	int code;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 5 && strcmp(argv[1], "--worker") == 0) {
+		lab_worker((int)strtol(argv[2], NULL, 10), (int)strtol(argv[4], NULL, 10));
+		return EXIT_DONE;
+	}
+	write_notes();
+	code = options_parse(&options, &verb, argc, (const char **)argv, tables, notes, 0, 0);
+	if (code != GO_ON)
+		return code;
+	code = print_check(&verb);
+	if (code == GO_ON)
+		code = plan_make(&verb, &request, &plan);
+	if (code == GO_ON) {
+		stop_on_signals();
+		code = measure(&plan);
+	}
+	plan_free(&plan);
+	options_free(&options);
+	return code;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver: runs every case in several starts of two fresh processes, in turns. */
+#ifndef LAB_RUN_H
+#define LAB_RUN_H
+
+#include "control.h"
+#include "machine.h"
+
+#define LAB_STARTS_MAX 64
+
+/* A case, and what its starts gave. */
+struct lab_figure {
+	struct lab_case what;
+	char missing[LAB_REASON + BENCH_DIE_BYTES]; /* why there is nothing; "": there is */
+	bool failed;     /* what is missing is a failure, and no property of this machine */
+	uint64_t piece;  /* it went in pieces of so many bytes; 0: whole */
+	uint32_t starts; /* how many there were */
+	uint32_t near;   /* how many of them with near cores (BENCH_FAR_NS) */
+	double ratio[LAB_STARTS_MAX];
+	double messages_s[LAB_STARTS_MAX];
+	double cpu_s; /* of both sides in all starts */
+	uint64_t switches;
+	/* Of all starts; ticks, or ns in an open loop. Without memory: a stream. */
+	struct shoal_histogram latency;
+};
+
+/* How irregularly a core gets on that does nothing but look at the clock: ns between two looks. */
+struct lab_jitter {
+	double p50, p99, max;
+};
+
+struct lab_plan {
+	struct lab_figure *figures;
+	size_t count;
+	uint32_t starts;
+	int64_t duration_ns;
+	int cores[2];
+	bool progress; /* a line of it on stderr */
+};
+
+struct lab_result {
+	struct bench_machine machine;
+	struct lab_jitter jitter;
+	double tick_ns;
+	bool complete; /* false: a signal stopped it */
+};
+
+/* Measures; removes all that was made for it. 0, or -errno when it could not begin. */
+int lab_run_plan(const struct lab_plan *plan, struct lab_result *ret_result);
+/* "line" or "ring": what that job is compared with. */
+const struct lab_transport *lab_limit_of(enum lab_job job);
+
+#endif

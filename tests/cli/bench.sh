@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# shoal bench: every transport delivers what was sent (the lab checks each sum, and fails when one is
+# wrong), JSON is as the manual says, wrong calls are refused, and nothing is left behind, however it
+# ends. Nothing here depends on how fast anything is.
+. "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
+check=$1
+
+# At least two processors, or there is nothing to run.
+if [ "$(nproc)" -lt 2 ]; then
+	echo "one processor"
+	exit 77
+fi
+
+# bench ARGUMENT...: a short run; stdout in ./out, stderr in ./err, the exit code in $code.
+bench() {
+	timeout 200 "$SHOAL_BIN" bench --duration 100ms --starts 1 "$@" >out 2>err
+	code=$?
+}
+
+refused() {
+	local text=$1
+	shift
+	exits 2 "$SHOAL_BIN" bench "$@"
+	has err "$text"
+	equal "$(cat out)" "" "stdout of bench $*"
+}
+
+holds() {
+	"$check" "$@" <out 2>check.err || bad "$(head -1 check.err)"
+}
+
+# How many objects "results" has in ./out.
+results() {
+	grep -c '"transport":' out
+}
+
+section "wrong calls"
+refused "unknown option" --frob
+refused "no arguments" pipe
+refused "there is no transport 'pip'; there are line, ring, topic, pipe," --transports pip
+refused "there is no job 'ping'" --jobs ping
+refused "there is no mode 'fast'" --modes fast
+refused "--sizes takes 8 to 16M" --sizes 7
+refused "--sizes takes 8 to 16M" --sizes 64,100K,17M
+refused "--rate takes" --rate 0
+refused "open-loop needs a rate" --jobs open-loop
+refused "--rate is for the job open-loop" --rate 1000 --jobs stream
+refused "two different processors" --cores 0,0
+refused "no processor '4000'" --cores 0,4000
+refused "--starts can be 1 to" --starts 65
+refused "seconds" --duration soon
+refused "none of these transports" --transports line --sizes 1K
+refused "the columns are transport,job" -o transprt
+
+section "help"
+exits 0 "$SHOAL_BIN" bench --help
+has out "Usage: shoal bench"
+has out "An open loop sends when a message is due"
+cp out help
+exits 0 "$SHOAL_BIN" help bench
+same out help
+
+section "every transport, both jobs"
+transports=$("$SHOAL_BIN" bench --help | sed -n '/^Transports: /,/\.$/p' | tr -d '\n.' |
+	sed 's/Transports://; s/ //g')
+bench --all --sizes 64,64K --json
+equal $code 0 "exit code ($(cat err))"
+equal "$(cat err)" "" "stderr"
+holds 'format=1' 'shoal:string' 'when:string' 'duration_s:real' 'machine.cpu:string' \
+	'machine.processors:integer' 'machine.kernel:string' 'machine.pinned#2' \
+	'machine.governor:string' 'machine.hypervisor:boolean' 'machine.steal_percent:real' \
+	'machine.busy_percent_before:real' 'machine.timer_jitter_ns#3' 'results:array'
+for name in ${transports//,/ }; do
+	has out "\"transport\": \"$name\""
+done
+count=$(results)
+[ "$count" -ge 20 ] || bad "only $count results"
+for i in $(seq 0 $((count - 1))); do
+	holds "results.$i.job:string" "results.$i.mode:string" "results.$i.size:integer" \
+		"results.$i.rate=0.0" "results.$i.publishers=1" "results.$i.subscribers=1"
+	"$check" "results.$i.unavailable:string" <out 2>/dev/null && continue
+	holds "results.$i.msgs_per_s:real" "results.$i.bytes_per_s:real" \
+		"results.$i.ratio_to_limit:real" "results.$i.spread#2" "results.$i.cpu_s:real" \
+		"results.$i.switches:integer" "results.$i.starts=1" "results.$i.near:integer"
+	if "$check" "results.$i.job=\"stream\"" <out 2>/dev/null; then
+		holds "results.$i.p50_ns=null" "results.$i.percentiles=null" \
+			"results.$i.limit=\"ring\""
+	else
+		holds "results.$i.p50_ns:real" "results.$i.p99_ns:real" "results.$i.p999_ns:real" \
+			"results.$i.max_ns:real" "results.$i.percentiles#7" \
+			"results.$i.limit=\"line\""
+	fi
+done
+nothing_left "a whole run"
+
+section "other sizes"
+bench --transports ring,topic,pipe,posix-mq,textbook --sizes 8,1K,1M --json
+equal $code 0 "exit code ($(cat err))"
+equal "$(results)" 36 "results"
+holds 'results.0.size=8' 'results.0.msgs_per_s:real' 'results.4.size=1048576'
+nothing_left "other sizes"
+
+section "at a fixed rate; several publishers and subscribers"
+bench --transports topic,pipe --sizes 64,64K --rate 100,1000 --json
+equal $code 0
+equal "$(results)" 12 "results at two rates"
+holds 'results.0.job="open-loop"' 'results.0.rate=100.0' 'results.2.rate=1000.0'
+bench --transports topic,pipe --sizes 64,64K --publishers 3 --subscribers 2 --json
+equal $code 0
+holds 'results.0.publishers=3' 'results.0.subscribers=2' 'results.0.p50_ns:real'
+has out "it can't have 3 publishers and 2 subscribers"
+
+section "the table"
+bench --transports topic,pipe
+equal $code 0
+has out "Round trips, both sides spin"
+has out "Streams, who waits sleeps"
+has out "NEAR: the starts"
+bench --transports pipe --jobs stream --sizes 64K -n -b -o transport,job,mode,size
+equal "$(tr -s ' ' <out)" "pipe stream sleeping 65536"
+
+section "what is not to be had here is a row"
+(ulimit -q 0 && bench --transports posix-mq,pipe --sizes 64 --jobs stream --json &&
+	equal $code 0 && holds 'results.0.unavailable:string' 'results.1.msgs_per_s:real')
+(ulimit -q 0 && bench --transports posix-mq --sizes 64 && equal $code 0 && has out "not here: ")
+
+# ---- ending --------------------------------------------------------------------------------
+
+queues() {
+	awk 'NR > 1 { print $2 }' /proc/sysvipc/msg 2>/dev/null | sort
+}
+
+# The sides that run, one pid a line: the children of $bench that were started as such.
+sides() {
+	local pid
+	for pid in $(cat "/proc/$bench/task/$bench/children" 2>/dev/null); do
+		tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q -- ' --worker ' && echo "$pid"
+	done
+}
+
+both_run() {
+	[ "$(sides | wc -l)" -eq 2 ] || return 1
+	comm -13 queues.before <(queues) >queues.new
+	[ -s queues.new ] || [ ! -e /proc/sysvipc/msg ]
+}
+
+# begin ARGUMENT...: a long run in the background, until its sides and its queue are there.
+begin() {
+	queues >queues.before
+	env --default-signal=INT,HUP,TERM "$SHOAL_BIN" bench --duration 1000 --starts 64 "$@" \
+		>out 2>err &
+	bench=$!
+	wait_for both_run
+	sides >pids
+	ls -d "$SHOAL_DIR"/shoal-bench.* >/dev/null || bad "no folder of its own"
+}
+
+ended() {
+	local pid
+	for pid in $(cat pids); do
+		has_ended "$pid" || return 1
+	done
+	[ -z "$(ls -A "$SHOAL_DIR")" ] && [ -z "$(comm -12 queues.new <(queues))" ]
+}
+
+for signal in INT TERM HUP; do
+	section "SIG$signal"
+	begin --transports sysv-msg --sizes 64 --jobs stream
+	kill -$signal $bench
+	ends 3 $bench
+	has err "stopped before it was through"
+	ended || bad "left behind: $(ls -A "$SHOAL_DIR"), queues $(comm -12 queues.new <(queues))"
+done
+
+section "SIGKILL"
+begin --transports sysv-msg --sizes 64K
+dies $bench
+wait_for ended
+
+section "a side that dies is said, and the others go on"
+begin --transports sysv-msg,pipe --sizes 64 --jobs stream --json --duration 3 --starts 1
+kill -KILL "$(head -1 pids)"
+ends 3 $bench
+has err "sysv-msg failed: a process died"
+holds 'results#2' 'results.0.transport="sysv-msg"' 'results.0.unavailable:string' \
+	'results.1.msgs_per_s:real'
+ended || bad "left behind: $(ls -A "$SHOAL_DIR")"
+
+finish

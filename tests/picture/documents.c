@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "documents.h"
 
+#include "compare.h"
 #include "well_formed.h"
 
 #include <stdlib.h>
@@ -65,6 +66,17 @@ struct written draw(picture_function *function, const json_t *document)
 
 	assert_non_null(to);
 	written.result = function(document, to, written.why, sizeof written.why);
+	fclose(to);
+	return written;
+}
+
+struct written compare(const json_t *old, const json_t *new)
+{
+	struct written written = {.result = 0};
+	FILE *to = open_memstream(&written.text, &written.bytes);
+
+	assert_non_null(to);
+	written.result = compare_documents(old, new, to, written.why, sizeof written.why);
 	fclose(to);
 	return written;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of pictures share: a small made-up run, and changes to it. */
+/* What the tests of pictures and comparisons share: a small made-up run, and changes to it. */
 #ifndef TESTS_PICTURE_DOCUMENTS_H
 #define TESTS_PICTURE_DOCUMENTS_H
 
@@ -40,6 +40,7 @@ struct written {
 };
 typedef int picture_function(const json_t *document, FILE *to, char *why, size_t why_size);
 struct written draw(picture_function *function, const json_t *document);
+struct written compare(const json_t *old, const json_t *new);
 void forget(struct written *written);
 
 /* All of it is well-formed; else the test fails and says where. */

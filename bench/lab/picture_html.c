@@ -102,6 +102,29 @@ static void write_missing(FILE *to, const struct run_document *run)
 		fputs("</ul>\n", to);
 }
 
+/* Nobody should take a figure for that of one message when it was many. */
+static void write_pieces(FILE *to, const struct run_document *run)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < run->count; i++) {
+		const struct run_result *result = &run->results[i];
+
+		if (result->unavailable != NULL || !run_has(result->piece_bytes))
+			continue;
+		if (count++ == 0)
+			fputs("<h2>In pieces</h2>\n<p>These take no message so large; each went as "
+			      "several.</p>\n<ul>\n",
+			      to);
+		fputs("<li><strong>", to);
+		picture_escaped(to, result->transport);
+		fprintf(to, "</strong>, %s: pieces of %s</li>\n", run_title(result).text,
+			run_size(result->piece_bytes).text);
+	}
+	if (count > 0)
+		fputs("</ul>\n", to);
+}
+
 /* ---- tables ------------------------------------------------------------------------------- */
 
 static void write_cell(FILE *to, const char *text)
@@ -200,6 +223,7 @@ static int write_page(const struct run_document *run, const struct picture_panel
 	write_facts(to, run);
 	r = write_panels(to, panels);
 	write_missing(to, run);
+	write_pieces(to, run);
 	write_figures(to, run);
 	write_points(to, run);
 	fputs("</body>\n</html>\n", to);

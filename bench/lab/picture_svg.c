@@ -102,25 +102,31 @@ static int draw_panels(struct sheet *sheet, const struct picture_panels *panels)
 	return r;
 }
 
-/* Nobody should take a transport for slow, or for forgotten, that was not there. */
-static void draw_missing(struct sheet *sheet, const struct run_document *run)
+/* Nobody should take a transport for slow, or for forgotten, that was not there; nor a figure for
+ * that of one message when it was many. */
+static void draw_remarks(struct sheet *sheet, const struct run_document *run)
 {
 	for (size_t i = 0; i < run->count; i++) {
 		const struct run_result *result = &run->results[i];
+		struct run_text name = run_short(result->transport, 24);
 		char text[512];
 
-		if (result->unavailable == NULL)
+		if (result->unavailable != NULL)
+			snprintf(text, sizeof text, "Not here: %s (%s): %s", name.text,
+				 run_title(result).text, run_short(result->unavailable, 120).text);
+		else if (run_has(result->piece_bytes))
+			snprintf(text, sizeof text, "In pieces of %s: %s (%s)",
+				 run_size(result->piece_bytes).text, name.text,
+				 run_title(result).text);
+		else
 			continue;
-		snprintf(text, sizeof text, "Not here: %s (%s): %s",
-			 run_short(result->transport, 24).text, run_title(result).text,
-			 run_short(result->unavailable, 120).text);
 		paragraph(sheet, "quiet", 0, text);
 	}
 }
 
 static void draw_foot(struct sheet *sheet, const struct run_document *run)
 {
-	draw_missing(sheet, run);
+	draw_remarks(sheet, run);
 	for (size_t i = 0; i < PICTURE_HOW; i++)
 		paragraph(sheet, "quiet", 0, picture_how[i]);
 	sheet->y += MARGIN - LINE;

@@ -252,6 +252,7 @@ static void read_figures(struct reader *reader, const json_t *object, struct run
 	enum need latency = available && !stream ? NEEDED : OPTIONAL;
 	enum need throughput = available && stream ? NEEDED : OPTIONAL;
 
+	result->piece_bytes = number(reader, object, "piece_bytes", OPTIONAL);
 	result->p50_ns = number(reader, object, "p50_ns", latency);
 	result->p99_ns = number(reader, object, "p99_ns", latency);
 	result->p999_ns = number(reader, object, "p999_ns", OPTIONAL);

@@ -34,6 +34,7 @@ struct run_result {
 	double publishers;
 	double subscribers;
 	const char *unavailable; /* why there are no figures, or NULL; then all below is RUN_NONE */
+	double piece_bytes; /* it went in pieces of so many, for no more fit; usually RUN_NONE */
 	double p50_ns;
 	double p99_ns;
 	double p999_ns;

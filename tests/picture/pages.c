@@ -153,7 +153,14 @@ static void figures_ratios_and_reasons_are_written(void **state)
 		for (size_t k = 0; k < sizeof words / sizeof *words; k++)
 			check_has(&written, words[k]);
 		assert_null(strstr(written.text, "not quiet"));
+		assert_null(strstr(written.text, "In pieces"));
 		forget(&written);
+		json_object_set_new(at_path(run, "results.7"), "piece_bytes", json_integer(8192));
+		written = draw(kinds[i].function, run);
+		check_has(&written, "In pieces");
+		check_has(&written, "of 8 KiB");
+		forget(&written);
+		json_object_del(at_path(run, "results.7"), "piece_bytes");
 		/* Both have a title and a description for those who hear them. */
 		put_path(run, "machine.steal_percent", json_real(3));
 		written = draw(kinds[i].function, run);

@@ -3,8 +3,10 @@
  * The styles. The panels' use plain properties, no variables, for an SVG is also read by programs
  * that know none; those know no media query either, and show the light theme.
  *
- * Each colour keeps three to one with its ground, and neighbours in a panel stay apart for those
- * who see no red or no green; shape and label say it again.
+ * Each colour keeps three to one with its ground. They were searched for so that any two of the
+ * families, and Shoal, lie 25 apart or more in CIELAB (29 in the dark), for usual eyes and for
+ * those that lack a kind of cone, as the model of Machado, Oliveira and Fernandes (2009) has it.
+ * Marker and label say it again.
  */
 #include "picture_panel.h"
 
@@ -26,18 +28,18 @@ const char picture_style_panel[] =
     ".spread{fill:none;stroke:currentColor;stroke-width:5;stroke-opacity:.4}\n"
     ".mark{fill:currentColor}\n"
     ".bar{fill:currentColor}.whisker{stroke:#1c2126;stroke-width:1.5}\n"
-    ".plain{color:#a9b2bc}.outline{fill:none;stroke:#737e8a;stroke-dasharray:4 3}\n"
+    ".plain{color:#8a949f}.outline{fill:none;stroke:#737e8a;stroke-dasharray:4 3}\n"
     ".shoal{color:#0a5bd3}.limit{color:#737e8a}\n"
-    ".pipes{color:#a35c00}.sockets{color:#00795c}.queues{color:#b02e7c}\n"
-    ".wakes{color:#5f45b8}.memory{color:#6b7300}.other{color:#4a3b2a}\n"
+    ".pipes{color:#613908}.sockets{color:#b48900}.queues{color:#d57059}\n"
+    ".wakes{color:#413170}.memory{color:#8c284c}.other{color:#05a19c}\n"
     "@media (prefers-color-scheme:dark){\n"
     "text{fill:#e7eaee}.quiet{fill:#a3adb8}.warning{fill:#ffb089}\n"
     ".ground{fill:#14171c}\n"
     ".grid{stroke:#323942}.minor{stroke:#22272e}.axis{stroke:#77818c}\n"
     ".plain{color:#66707c}.outline{stroke:#99a3ae}.whisker{stroke:#e7eaee}\n"
     ".shoal{color:#5aa5ff}.limit{color:#99a3ae}\n"
-    ".pipes{color:#e3a23c}.sockets{color:#38c79c}.queues{color:#f083c2}\n"
-    ".wakes{color:#ad97f7}.memory{color:#c5c84a}.other{color:#d9c3a5}\n"
+    ".pipes{color:#768800}.sockets{color:#ffd665}.queues{color:#d45264}\n"
+    ".wakes{color:#9e639a}.memory{color:#c1cee6}.other{color:#69fcb7}\n"
     "}\n";
 
 const char picture_style_page[] =
@@ -56,7 +58,7 @@ const char picture_style_page[] =
     "table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}\n"
 
     ".wide{overflow-x:auto}\n"
-    "th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #dfe3e8;"
+    "th,td{padding:3px 6px;text-align:right;border-bottom:1px solid #dfe3e8;"
     "white-space:nowrap}\n"
     "th.l,td.l{text-align:left}th{font-weight:600}\n"
     "tr.own{background:#e8f0fc}\n"

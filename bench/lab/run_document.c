@@ -368,10 +368,12 @@ void run_document_free(struct run_document *run)
 
 /* ---- questions ------------------------------------------------------------------------------ */
 
+/* The ring is the limit of streams, and a round trip's rival like others. */
 bool run_is_limit(const struct run_result *result)
 {
-	return strcmp(result->transport, "line") == 0 || strcmp(result->transport, "ring") == 0 ||
-	       (result->limit != NULL && strcmp(result->limit, result->transport) == 0);
+	if (result->limit != NULL)
+		return strcmp(result->limit, result->transport) == 0;
+	return strcmp(result->transport, "line") == 0 || strcmp(result->transport, "ring") == 0;
 }
 
 const struct run_result *run_limit_of(const struct run_document *run,

@@ -39,6 +39,9 @@
 #define COMPARE_FLOOR_ABSOLUTE 0.25
 #define COMPARE_STARTS         5
 
+/* The rule in a few lines, for those who read a comparison or ask for help. */
+extern const char compare_rule[];
+
 enum compare_verdict {
 	COMPARE_SAME,  /* within the floor */
 	COMPARE_NOISE, /* beyond the floor, but not beyond the noise */

@@ -100,6 +100,11 @@ static void name_missing(const struct compare_line *line, FILE *to)
 		 line->reason != NULL ? run_short(line->reason, 120).text : "it was not measured");
 }
 
+const char compare_rule[] =
+    "Slower: worse by more than 5 % and by more than the noise, which is 3 / sqrt(starts)\n"
+    "of the distance of the quartiles of either run. A figure that is no ratio to the limit\n"
+    "has no quartiles: by more than 25 %.\n";
+
 static void write_summary(const struct comparison *comparison, FILE *to)
 {
 	const size_t *v = comparison->verdicts;
@@ -110,10 +115,7 @@ static void write_summary(const struct comparison *comparison, FILE *to)
 		 v[COMPARE_SLOWER], v[COMPARE_FASTER], v[COMPARE_SAME], v[COMPARE_NOISE],
 		 v[COMPARE_FEW] + v[COMPARE_PLACE] + v[COMPARE_MACHINE], v[COMPARE_MISSING],
 		 v[COMPARE_NEW]);
-	sentence(to,
-		 "Slower: worse by more than %.0f %% and by more than the noise, which is what the "
-		 "starts of both runs differ by. Figures that are no ratio: by more than %.0f %%.",
-		 COMPARE_FLOOR * 100, COMPARE_FLOOR_ABSOLUTE * 100);
+	fputs(compare_rule, to);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

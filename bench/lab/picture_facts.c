@@ -77,10 +77,10 @@ void picture_facts(const struct run_document *run, struct picture_fact *ret_fact
 
 const char *const picture_how[PICTURE_HOW] = {
     "Curves: the time within which so many of the messages came through. Both axes are "
-    "logarithmic: with each nine more, what is slower still is ten times rarer. Beside each name "
-    "stand its median and "
-    "how many times the limit's that is; the wide stroke at 50 % is the spread, the quartiles over "
-    "the process starts.",
+    "logarithmic: with each nine more, what is slower still is ten times rarer. Beside a name "
+    "stand "
+    "its median, and its ratio to the limit: each process start measures both, and this is the "
+    "median of that. The wide stroke at 50 % is its spread, the quartiles over the starts.",
     "Bars: messages a second, on a linear axis from 0, so that lengths can be compared; the stroke "
     "at the end of a bar is its spread.",
     "The limit (dashed) was measured in the same run: line is one cache line that two processors "

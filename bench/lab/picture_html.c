@@ -177,7 +177,8 @@ static void write_figures(FILE *to, const struct run_document *run)
 	    "\303\227 limit", "spread", "CPU s",  "switches", "starts",   "near"};
 
 	fputs("<h2>All figures</h2>\n<p>\303\227 limit: the median, or the messages a second, as a "
-	      "multiple of the limit's; spread: the quartiles of that over the process starts. CPU "
+	      "multiple of the limit's in the same process start; of all starts the median, and as "
+	      "spread the quartiles. CPU "
 	      "seconds and context switches are those of both processes. Near: the starts in which "
 	      "the two processors shared a cache.</p>\n<div class=\"wide\">\n<table>\n"
 	      "<thead><tr><th scope=\"col\" class=\"l\">transport</th>"

@@ -172,6 +172,22 @@ static void figures_ratios_and_reasons_are_written(void **state)
 	json_decref(run);
 }
 
+/* A round trip's limit says nothing of the way that a message of an open loop has before it. */
+static void a_limit_is_drawn_in_panels_of_its_job(void **state)
+{
+	json_t *run = a_run();
+
+	(void)state;
+	put_path(run, "results.8.limit", json_string("line"));
+	for (size_t i = 0; i < KINDS; i++) {
+		struct written written = draw(kinds[i].function, run);
+
+		assert_int_equal(count_of(written.text, ">limit: line</text>"), 2);
+		forget(&written);
+	}
+	json_decref(run);
+}
+
 static json_t *long_text(size_t bytes)
 {
 	char *text = malloc(bytes);
@@ -448,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(nothing_is_loaded_from_outside),
 	    cmocka_unit_test(modes_have_panels_of_their_own),
 	    cmocka_unit_test(figures_ratios_and_reasons_are_written),
+	    cmocka_unit_test(a_limit_is_drawn_in_panels_of_its_job),
 	    cmocka_unit_test(hostile_text_is_only_text),
 	    cmocka_unit_test(a_missing_field_is_named),
 	    cmocka_unit_test(what_makes_no_sense_is_named),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shoal-bench: what the verb `shoal bench` becomes. */
+#include "compare.h"
 #include "document.h"
+#include "outputs.h"
 #include "plan.h"
 #include "print.h"
 #include "worker.h"
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 static struct lab_request request;
+static struct lab_outputs outputs;
 
 static const struct option bench_options[] = {
     {OPTION_FLAG, 'a', "all", &request.all, NULL,
@@ -28,6 +31,13 @@ static const struct option bench_options[] = {
      "about so long for all of it (19 s)"},
     {OPTION_U32, 0, "starts", &request.starts, "N", "fresh processes for each figure (5)"},
     {OPTION_TEXT, 'c', "cores", &request.cores, "A,B", "on these two processors"},
+    {OPTION_TEXT, 0, "html", &outputs.html, "FILE",
+     "make a page of it: curves, bars, tables, and nothing from outside"},
+    {OPTION_TEXT, 0, "svg", &outputs.svg, "FILE", "make a picture of it"},
+    {OPTION_TEXT, 0, "compare", &outputs.compare, "FILE",
+     "say what got slower since that run, which --json printed"},
+    {OPTION_TEXT, 0, "from", &outputs.from, "FILE",
+     "measure nothing: take the run that --json printed into that file"},
     {OPTION_END, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -37,7 +47,7 @@ static const struct verb verb = {
     .summary = "Measure Shoal beside the kernel's own ways between processes.",
 };
 
-static char notes[2048];
+static char notes[4096];
 
 static void write_notes(void)
 {
@@ -56,7 +66,16 @@ static void write_notes(void)
 			 ".\nAn open loop sends when a message is due, and counts from there: what "
 			 "waits because\nothers before it took too long is late, and is counted as "
 			 "late. A round trip sends\nwhen the last answer is there, and can't see "
-			 "that.\n");
+			 "that.\nWith --compare: %s",
+			 compare_rule);
+}
+
+static int show(const json_t *document)
+{
+	int code = table_style.json ? document_print(document) : print_tables(document);
+	int made = outputs_make(&outputs, document);
+
+	return code == EXIT_DONE ? made : code;
 }
 
 static int measure(struct lab_plan *plan)
@@ -77,7 +96,7 @@ static int measure(struct lab_plan *plan)
 		say("out of memory");
 		return EXIT_FAILED;
 	}
-	code = table_style.json ? document_print(document) : print_tables(document);
+	code = show(document);
 	json_decref(document);
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct lab_figure *figure = &plan->figures[i];
@@ -108,12 +127,18 @@ int main(int argc, char **argv)
 		return code;
 	code = print_check(&verb);
 	if (code == GO_ON)
+		code = outputs_begin(&outputs);
+	if (code == GO_ON && outputs.run) {
+		code = show(outputs.run);
+	} else if (code == GO_ON) {
 		code = plan_make(&verb, &request, &plan);
-	if (code == GO_ON) {
-		stop_on_signals();
-		code = measure(&plan);
+		if (code == GO_ON) {
+			stop_on_signals();
+			code = measure(&plan);
+		}
 	}
 	plan_free(&plan);
+	outputs_free(&outputs);
 	options_free(&options);
 	return code;
 }

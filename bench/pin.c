@@ -194,3 +194,17 @@ double bench_median(double *values, size_t count)
 	qsort(values, count, sizeof *values, compare);
 	return (values[(count - 1) / 2] + values[count / 2]) / 2.0;
 }
+
+double bench_quantile(const double *sorted, size_t count, double part)
+{
+	double at;
+	size_t below;
+
+	if (count == 0)
+		return 0.0;
+	at = part * (double)(count - 1);
+	below = (size_t)at;
+	if (below + 1 >= count)
+		return sorted[count - 1];
+	return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
+}

@@ -111,6 +111,8 @@ void bench_steps_meet(struct bench_steps *steps, int side);
 
 /* Sorts `values`. */
 double bench_median(double *values, size_t count);
+/* Between its neighbours where it falls between two: a quartile of four values is none of them. */
+double bench_quantile(const double *sorted, size_t count, double part);
 
 /* Ends this process with a sentence; in a worker the driver prints it. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);

@@ -185,8 +185,8 @@ static void add_figure(struct run *run, const struct bench_figure *figure,
 		row.value = bench_median(mine, run->starts);
 		row.reference = bench_median(theirs, run->starts);
 		row.ratio = bench_median(ratios, run->starts);
-		row.low = ratios[run->starts / 4];
-		row.high = ratios[run->starts - 1 - run->starts / 4];
+		row.low = bench_quantile(ratios, run->starts, 0.25);
+		row.high = bench_quantile(ratios, run->starts, 0.75);
 		row.near = share_of(run, samples, false);
 		row.far = share_of(run, samples, true);
 	}
@@ -249,8 +249,8 @@ static void run_kills(struct run *run, const char *name, const char *title,
 		return;
 	if (row.error == NULL) {
 		row.value = bench_median(values, run->kills);
-		row.low = values[run->kills / 4];
-		row.high = values[run->kills - 1 - run->kills / 4];
+		row.low = bench_quantile(values, run->kills, 0.25);
+		row.high = bench_quantile(values, run->kills, 0.75);
 	}
 	add_row(run, &row);
 }

@@ -80,9 +80,9 @@ static json_t *row_of(const struct lab_figure *figure, double tick_ns)
 	    row, json_pack("{s:f, s:f, s:s, s:f, s:[f,f], s:f, s:I, s:I, s:I}", "msgs_per_s",
 			   messages_s, "bytes_per_s", messages_s * (double)what->bytes, "limit",
 			   lab_limit_of(what->job)->name, "ratio_to_limit", ratio, "spread",
-			   ratios[count / 4], ratios[count - 1 - count / 4], "cpu_s", figure->cpu_s,
-			   "switches", (json_int_t)figure->switches, "starts", (json_int_t)count,
-			   "near", (json_int_t)figure->near));
+			   bench_quantile(ratios, count, 0.25), bench_quantile(ratios, count, 0.75),
+			   "cpu_s", figure->cpu_s, "switches", (json_int_t)figure->switches,
+			   "starts", (json_int_t)count, "near", (json_int_t)figure->near));
 	if (figure->piece > 0 && figure->piece < what->bytes)
 		json_object_set_new(row, "piece_bytes", json_u64(figure->piece));
 	return row;

@@ -125,6 +125,36 @@ section "what is not to be had here is a row"
 	equal $code 0 && holds 'results.0.unavailable:string' 'results.1.msgs_per_s:real')
 (ulimit -q 0 && bench --transports posix-mq --sizes 64 && equal $code 0 && has out "not here: ")
 
+section "files made of a run"
+run=$SHOAL_SRC/tests/picture/run.json
+exits 0 "$SHOAL_BIN" bench --from "$run" --html page.html --svg picture.svg --compare "$run"
+has out "Round trips, both sides spin"
+has out "0 slower, 0 faster"
+has page.html "<h1>shoal bench"
+has picture.svg "<svg xmlns"
+[ ! -e page.html.part ] && [ ! -e picture.svg.part ] || bad "half a file"
+sed 's/"ratio_to_limit": 2.5089, "spread": \[2.4336, 2.6092\]/"ratio_to_limit": 5, "spread": [4.9, 5.1]/' \
+	"$run" >slow.json
+exits 1 "$SHOAL_BIN" bench --from slow.json --compare "$run"
+has out "1 slower"
+exits 1 "$SHOAL_BIN" bench --from slow.json --compare "$run" --json
+has err "1 slower"
+"$check" format=1 <out || bad "JSON with --compare"
+bench --transports line,topic --sizes 64 --jobs round-trip --html measured.html
+equal $code 0
+has measured.html "<h1>shoal bench"
+
+section "files that can't be read or made: said before anything is measured"
+refused "can't read 'nowhere.json': No such file" --compare nowhere.json
+echo '{"format":' >half.json
+refused "'half.json' is not JSON: line" --from half.json
+echo '{"format": 1}' >empty.json
+refused "'empty.json' is no run of this command" --from empty.json
+refused "can't make 'nowhere/page.html': No such file" --html nowhere/page.html
+[ ! -e nowhere ] || bad "made a folder"
+rm -f ./*.json ./*.html ./*.svg
+nothing_left "files"
+
 # ---- ending --------------------------------------------------------------------------------
 
 queues() {

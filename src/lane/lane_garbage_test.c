@@ -250,6 +250,8 @@ static void test_the_audit_says_what_is_wrong_with_messages(void **state)
 	slot->word = word;
 	slot->data[0] = start + 1;
 	found(&rig, "its length or place is nonsense");
+	slot->data[0] = start | (uint64_t)1 << 62; /* the same bytes, in a lap that can't be */
+	found(&rig, "its length or place is nonsense");
 	slot->data[0] = lane_slot(&rig.map, 17)->data[0];
 	found(&rig, "it overlaps");
 	slot->data[0] = start;

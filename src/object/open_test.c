@@ -239,6 +239,7 @@ static void test_a_damaged_file_of_another_boot_is_refused(void **state)
 	rig_calls.boot_id = boot_2;
 	kind_calls.audit_result = -EBADMSG;
 	refused(-EBADMSG);
+	assert_non_null(strstr(shoal_error_detail(), "as told")); /* what the audit found */
 	unlink(path);
 }
 

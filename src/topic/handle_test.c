@@ -506,6 +506,35 @@ static void test_a_message_that_is_nonsense_is_said_and_skipped(void **state)
 	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 64, 0, views), -EAGAIN);
 }
 
+static struct handle *told;
+static int tellings;
+
+static int look_at_interrupted(const void *word, void *add, unsigned shift)
+{
+	assert_int_equal(told->interrupted, 1);
+	tellings++;
+	return os_linux.futex_add_and_wake(word, add, shift);
+}
+
+/* Who is woken looks once, and may sleep on for ever if it is too early. */
+static void test_an_interrupt_is_there_before_its_sleeper_wakes(void **state)
+{
+	struct pair *pair = *state;
+	struct os_calls calls = os_linux;
+	char buffer[8];
+	calls.futex_add_and_wake = look_at_interrupted;
+	os = &calls;
+	tellings = 0;
+	told = (struct handle *)pair->pub;
+	shoal_pub_interrupt(pair->pub);
+	assert_int_equal(tellings, 1);
+	told = (struct handle *)pair->sub;
+	shoal_sub_interrupt(pair->sub);
+	assert_int_equal(tellings, 2);
+	os = &os_linux;
+	assert_int_equal(shoal_sub_receive(pair->sub, buffer, 8, SHOAL_FOREVER, NULL), -EINTR);
+}
+
 static int no_memory_for_lanes(int fd, uint64_t offset, uint64_t bytes)
 {
 	(void)fd;
@@ -583,6 +612,7 @@ int main(void)
 	    TEST(test_an_interrupt_comes_through_when_there_is_always_more),
 	    TEST(test_an_interrupt_does_not_end_what_need_not_wait),
 	    TEST(test_a_message_that_is_nonsense_is_said_and_skipped),
+	    TEST(test_an_interrupt_is_there_before_its_sleeper_wakes),
 	    TEST(test_a_publisher_without_memory_ends_nothing),
 	    TEST(test_null_is_an_argument_like_any_other),
 	};

@@ -206,6 +206,17 @@ static void test_a_region_too_small_for_a_topic(void **state)
 	}
 }
 
+static void test_a_geometry_without_its_seal_is_damaged(void **state)
+{
+	(void)state;
+	struct arena arena;
+	struct topic_map map;
+	arena_make(&arena, 2, 3, 4);
+	arena.map.body->geometry.checksum ^= 1;
+	assert_int_equal(topic_map(&map, &arena.region), -EBADMSG);
+	arena_free(&arena);
+}
+
 /* Sealed, and the object as large as it says: only the number itself is wrong. */
 static int map_with(struct topic_geometry geometry)
 {
@@ -260,6 +271,7 @@ static void test_each_number_of_a_geometry_has_its_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_geometry_without_its_seal_is_damaged),
 	    cmocka_unit_test(test_each_number_of_a_geometry_has_its_limits),
 	    cmocka_unit_test(test_nonsense_behind_a_sound_geometry),
 	    cmocka_unit_test(test_joining_nonsense),

@@ -283,6 +283,62 @@ static void test_the_epoch_has_changed_when_sleepers_wake(void **state)
 	os = &os_linux;
 }
 
+static int closings;
+
+static int look_at_closing(const void *word, void *add, unsigned shift)
+{
+	struct lane_control *control = &watched->controls[0];
+	if (add == (uint32_t *)(void *)&control->owner + 1) {
+		assert_int_equal(control->begun, control->position + 1);
+		/* Who set the bit and has not slept yet must not: we may be killed behind this. */
+		assert_int_not_equal(watched->body->wake, WAIT_SLEEPER);
+		closings++;
+	}
+	return os_linux.futex_add_and_wake(word, add, shift);
+}
+
+/* The end is told as a message is: begun first, and nobody falls asleep on the old word. */
+static void test_who_is_about_to_sleep_learns_of_the_end(void **state)
+{
+	struct arena *arena = *state;
+	struct os_calls calls = os_linux;
+	struct lane_writer writer = {0};
+	watched = &arena->map;
+	publisher(arena, 0, &writer);
+	watched->body->wake = WAIT_SLEEPER;
+	calls.futex_add_and_wake = look_at_closing;
+	os = &calls;
+	closings = 0;
+	topic_kind.repair(&watched->region, seat_tag(0), true);
+	os = &os_linux;
+	assert_int_equal(closings, 1);
+	assert_int_equal(word_state(watched->controls[0].owner), LANE_CLOSED);
+}
+
+static int look_at_joined(const void *word, void *add, unsigned shift)
+{
+	if (word == (const void *)&watched->controls[1].gate) {
+		assert_int_equal(watched->body->shared.joined, 1);
+		tellings++;
+	}
+	return os_linux.futex_add_and_wake(word, add, shift);
+}
+
+/* One that waits for the first subscriber looks at that count when it is woken, and not again. */
+static void test_a_newcomer_is_counted_before_publishers_wake(void **state)
+{
+	struct arena *arena = *state;
+	struct os_calls calls = os_linux;
+	watched = &arena->map;
+	watched->controls[1].gate = WAIT_SLEEPER;
+	calls.futex_add_and_wake = look_at_joined;
+	os = &calls;
+	tellings = 0;
+	topic_activate(watched, topic_take_entry(watched, seat_tag(1)), seat_tag(1), false, false);
+	os = &os_linux;
+	assert_true(tellings > 0);
+}
+
 static void test_entries_are_taken_one_by_one(void **state)
 {
 	struct arena *arena = *state;
@@ -391,6 +447,8 @@ int main(void)
 	    TEST(test_repair_rolls_only_what_carries_the_tag),
 	    TEST(test_repair_wakes_everybody_even_with_nothing_to_roll),
 	    TEST(test_the_epoch_has_changed_when_sleepers_wake),
+	    TEST(test_who_is_about_to_sleep_learns_of_the_end),
+	    TEST(test_a_newcomer_is_counted_before_publishers_wake),
 	    TEST(test_entries_are_taken_one_by_one),
 	    TEST(test_newcomers_begin_where_they_asked),
 	    TEST(test_an_audit_notices),

@@ -169,6 +169,21 @@ int pubsub_borrow(int64_t timeout_ns)
 	return 0;
 }
 
+int pubsub_receive_batch(int64_t timeout_ns)
+{
+	uint32_t self = sim_actor();
+	uint64_t words[2 * WORDS];
+	struct shoal_view views[2];
+	int64_t n =
+	    shoal_sub_receivev(pubsub.subs[self], views, 2, words, sizeof(words), timeout_ns);
+	pubsub.last[self] = n < 0 ? (int)n : 0;
+	for (int64_t i = 0; i < n; i++) {
+		note(self, &views[i]);
+		check_message(views[i].data, views[i].bytes, views[i].lane, views[i].sequence);
+	}
+	return pubsub.last[self];
+}
+
 void pubsub_close(void)
 {
 	uint32_t self = sim_actor();

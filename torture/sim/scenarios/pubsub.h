@@ -45,6 +45,8 @@ int64_t pubsub_publish_batch(uint32_t count, int64_t timeout_ns);
 /* 0, or what receive returned; checks number and content. */
 int pubsub_receive(int64_t timeout_ns);
 int pubsub_borrow(int64_t timeout_ns);
+/* Up to two in one call; 0, or what receivev returned. */
+int pubsub_receive_batch(int64_t timeout_ns);
 void pubsub_close(void);
 
 /* As the survivor: how far lane `lane` has come. Checked. */

@@ -67,14 +67,22 @@ static void publish_two(void)
 	pubsub_close();
 }
 
-static void read_two(void)
+static void read_some(int (*read)(int64_t timeout_ns))
 {
-	for (int got = 0, tries = 0; got < 2 && tries < FEW; tries++)
-		if (tries % 2 ? pubsub_borrow(0) == 0 : pubsub_receive(0) == 0)
-			got++;
-		else
+	for (int tries = 0; tries < FEW; tries++)
+		if (read(0) != 0)
 			sim_yield();
 	pubsub_close();
+}
+
+static void read_by_borrowing(void)
+{
+	read_some(pubsub_borrow);
+}
+
+static void read_in_batches(void)
+{
+	read_some(pubsub_receive_batch);
 }
 
 /* In the one lane there is, behind another one who lives or died. */
@@ -166,6 +174,11 @@ static bool may_sleep(uint32_t actor)
 	.small = {.preemptions = 1, .deaths = 1},                                                  \
 	.large = {.preemptions = 6, .deaths = 1, .timeouts = 2, .delays = 3}
 
+#define EARLY_BOUNDS                                                                               \
+	.check = pubsub_check, .may_sleep = may_sleep, .steps_max = 7000,                          \
+	.small = {.preemptions = 1, .earlies = 1},                                                 \
+	.large = {.preemptions = 6, .deaths = 1, .timeouts = 2, .delays = 3}
+
 static const struct scenario scenarios[] = {
     {.name = "topic: publisher and subscriber",
      .actors = 2,
@@ -205,12 +218,13 @@ static const struct scenario scenarios[] = {
     {.name = "topic: in the middle of a turn",
      .actors = 2,
      .set_up = begin_in_turn,
-     .actor = {publish_two, read_two},
-     .check = pubsub_check,
-     .may_sleep = may_sleep,
-     .steps_max = 7000,
-     .small = {.preemptions = 1, .earlies = 1},
-     .large = {.preemptions = 6, .deaths = 1, .timeouts = 2, .delays = 3}},
+     .actor = {publish_two, read_by_borrowing},
+     EARLY_BOUNDS},
+    {.name = "topic: in the middle of a turn, batches",
+     .actors = 2,
+     .set_up = begin_in_turn,
+     .actor = {publish_two, read_in_batches},
+     EARLY_BOUNDS},
     {.name = "topic: looked at meanwhile",
      .actors = 3,
      .set_up = begin,

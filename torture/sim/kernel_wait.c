@@ -162,7 +162,7 @@ static int sim_process(uint32_t pid, struct os_process *process)
  * rest empty. Of a handle's wiped part only the first pages are ever written (handle.c); what lies
  * between them and the object is neither cleared nor copied.
  */
-enum { HEAP_BYTES = 4 << 20, PIECES = 64, HEAD_BYTES = 8192 };
+enum { HEAP_BYTES = 4 << 20, PIECES = 64, HEAD_BYTES = 4096 };
 
 struct piece {
 	size_t at, bytes;

@@ -255,6 +255,8 @@ static void test_the_audit_says_what_is_wrong_with_messages(void **state)
 	slot->data[0] = lane_slot(&rig.map, 17)->data[0];
 	found(&rig, "it overlaps");
 	slot->data[0] = start;
+	slot->data[1] = 4096 - start % 4096 + 1; /* over the end of the area */
+	found(&rig, "its length or place is nonsense");
 	slot->data[1] = bytes;
 	assert_int_equal(lane_audit(&rig.map, 0, true), 0);
 	rig_close(&rig);

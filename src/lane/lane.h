@@ -229,7 +229,7 @@ __attribute__((always_inline)) static inline void lane_copy_in(_Atomic uint64_t 
 __attribute__((always_inline)) static inline void lane_copy_small(uint8_t *to, const uint8_t *from,
 								  uint64_t bytes)
 {
-	for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
+	for (const uint8_t *const end = from + bytes / 64 * 64; from != end; to += 64, from += 64)
 		memcpy(to, from, 64);
 #define COPY_PART(part)                                                                            \
 	if (bytes & (part)) {                                                                      \

@@ -24,7 +24,9 @@ static int compare_but_for_mode(const struct run_result *a, const struct run_res
 		o = order(a->rate, b->rate);
 	if (o == 0)
 		o = order(a->publishers, b->publishers);
-	return o != 0 ? o : order(a->subscribers, b->subscribers);
+	if (o == 0)
+		o = order(a->subscribers, b->subscribers);
+	return o != 0 ? o : order(a->slots, b->slots);
 }
 
 static int compare_panels(const struct run_result *a, const struct run_result *b)

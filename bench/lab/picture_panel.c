@@ -272,6 +272,25 @@ double picture_log_at(const struct picture_axis *axis, double value)
 	       (log10(value) - low) / (log10(axis->high) - low) * (axis->to - axis->from);
 }
 
+void picture_log_grid(FILE *to, const struct picture_axis *axis, double left, double right,
+		      struct run_text (*words)(double value))
+{
+	/* Over more than three decades, the twos and fives would be a crowd. */
+	bool wide = axis->high / axis->low > 1000 * 1.01;
+	double value = axis->low;
+
+	/* 15 decades at most; see MOST in run_document.c. */
+	for (int i = 0; i < 60 && value <= axis->high * 1.01; i++) {
+		double y = picture_log_at(axis, value);
+		bool decade = fabs(log10(value) - round(log10(value))) < 1e-6;
+
+		picture_line(to, decade ? "grid" : "grid minor", left, y, right, y);
+		if (decade || !wide)
+			picture_text(to, left - 8, y + 4, "e quiet", "%s", words(value).text);
+		value = picture_round_up(value * 1.1);
+	}
+}
+
 double picture_linear_at(const struct picture_axis *axis, double value)
 {
 	return axis->from +

@@ -16,7 +16,8 @@ enum {
 	HEIGHT = 335,
 	NAME = 452,
 	NAME_HEIGHT = 18,
-	TICK_ROOM = 34 /* so far apart at least are the words below two ticks */
+	TICK_ROOM = 34, /* so far apart at least are the words below two ticks */
+	POWER_MOST = 50 /* of two: no value is larger */
 };
 
 struct panel {
@@ -68,16 +69,17 @@ static struct run_text value_words(enum scaling_axis axis, double value)
 	return axis == SCALING_SIZE ? run_size(value) : run_count(value);
 }
 
-/* A tick below each value that was measured; words where there is room. */
+/* A tick below each power of two; words where there is room. */
 static void draw_across(FILE *to, const struct panel *panel)
 {
 	double end = -TICK_ROOM;
 
 	picture_line(to, "axis", LEFT, BOTTOM, RIGHT, BOTTOM);
-	for (double value = 1; value <= panel->across.high; value *= 2) {
+	for (int power = 0; power <= POWER_MOST; power++) {
+		double value = ldexp(1, power);
 		double x = picture_log_at(&panel->across, value);
 
-		if (value < panel->across.low)
+		if (value < panel->across.low || value > panel->across.high)
 			continue;
 		picture_line(to, "axis", x, BOTTOM, x, BOTTOM + 4);
 		if (x - end < TICK_ROOM + (panel->axis == SCALING_SIZE ? TICK_ROOM / 2.0 : 0))
@@ -172,8 +174,11 @@ void scaling_draw(const struct scaling *scaling, FILE *to)
 		width, HEAD + rows * (HEIGHT + GAP), width, HEAD + rows * (HEIGHT + GAP),
 		picture_style_panel);
 	draw_head(scaling, to);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		size_t row = i / COLUMNS;
+
 		draw_panel(to, &panels[i], MARGIN + (double)(i % COLUMNS) * (PANEL_WIDTH + GAP),
-			   HEAD + GAP / 2.0 + (double)(i / COLUMNS) * (HEIGHT + GAP));
+			   HEAD + GAP / 2.0 + (double)row * (HEIGHT + GAP));
+	}
 	fputs("</svg>\n", to);
 }

@@ -23,6 +23,7 @@ struct bench_setup {
 	int64_t pub_spin_ns;  /* as shoal_topic_options.spin_ns */
 	int64_t sub_spin_ns;
 	uint32_t buffers; /* how many large messages the payload memory holds */
+	uint32_t slots;   /* of a topic's lane; 0: the default */
 };
 
 struct bench_control;

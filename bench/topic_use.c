@@ -9,6 +9,7 @@ static struct shoal_topic_options options_of(const struct bench_setup *setup, in
 	return (struct shoal_topic_options){
 	    .size = sizeof(struct shoal_topic_options),
 	    .message_bytes = setup->bytes,
+	    .slots = setup->slots,
 	    .payload_bytes = setup->buffers * setup->bytes,
 	    .spin_ns = spin_ns,
 	};

@@ -106,7 +106,7 @@ static bool same_kind(const struct run_result *a, const struct run_result *b)
 {
 	return strcmp(a->transport, b->transport) == 0 && a->job == b->job && a->mode == b->mode &&
 	       a->size == b->size && a->rate == b->rate && a->publishers == b->publishers &&
-	       a->subscribers == b->subscribers;
+	       a->subscribers == b->subscribers && a->slots == b->slots;
 }
 
 /* The first of that kind which has no partner yet, or NULL. */

@@ -35,6 +35,7 @@ struct lab_case {
 	double rate; /* open loop: messages/s */
 	uint32_t publishers;
 	uint32_t subscribers;
+	uint32_t slots; /* 0: as many as the transport has by itself */
 };
 
 #define LAB_REASON 256
@@ -87,6 +88,7 @@ struct lab_transport {
 	/* 0: one. */
 	uint32_t publishers_most;
 	uint32_t subscribers_most;
+	bool has_slots; /* one can say how many */
 	/* Bytes of zeroed shared memory; NULL: none. */
 	size_t (*memory_bytes)(const struct lab_case *what);
 	/* In the driver. False, with the reason in `reason` (LAB_REASON bytes), when this machine

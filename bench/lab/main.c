@@ -27,6 +27,7 @@ static const struct option bench_options[] = {
      "open-loop: so many messages a second, whether the last one has arrived or not"},
     {OPTION_U32, 0, "publishers", &request.publishers, "N", "so many, in one process (1)"},
     {OPTION_U32, 0, "subscribers", &request.subscribers, "N", "so many, in one process (1)"},
+    {OPTION_U32, 0, "slots", &request.slots, "N", "slots of a topic's lane (16384)"},
     {OPTION_SECONDS, 'd', "duration", &request.duration_ns, "TIME",
      "about so long for all of it (19 s)"},
     {OPTION_U32, 0, "starts", &request.starts, "N", "fresh processes for each figure (5)"},

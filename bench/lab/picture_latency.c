@@ -78,25 +78,6 @@ static struct plot make_plot(const struct picture_panel *panel)
 
 /* ---- axes --------------------------------------------------------------------------------- */
 
-static void draw_time_axis(FILE *to, const struct plot *plot)
-{
-	/* Over more than three decades, the twos and fives would be a crowd. */
-	bool wide = plot->time.high / plot->time.low > 1000 * 1.01;
-	double value = plot->time.low;
-
-	/* 15 decades at most; see MOST in run_document.c. */
-	for (int i = 0; i < 60 && value <= plot->time.high * 1.01; i++) {
-		double y = picture_log_at(&plot->time, value);
-		bool decade = fabs(log10(value) - round(log10(value))) < 1e-6;
-
-		picture_line(to, decade ? "grid" : "grid minor", LEFT, y, RIGHT + 8, y);
-		if (decade || !wide)
-			picture_text(to, LEFT - 8, y + 4, "e quiet", "%s",
-				     run_short_time(value).text);
-		value = picture_round_up(value * 1.1);
-	}
-}
-
 static void draw_nines_axis(FILE *to, const struct plot *plot)
 {
 	double y = plot->bottom;
@@ -244,7 +225,7 @@ int picture_latency(FILE *to, const struct picture_panel *panel)
 
 	if (labels == NULL)
 		return -ENOMEM;
-	draw_time_axis(to, &plot);
+	picture_log_grid(to, &plot.time, LEFT, RIGHT + 8, run_short_time);
 	draw_nines_axis(to, &plot);
 	picture_text(to, MEDIAN, TOP - 8, "e quiet small", "median");
 	picture_text(to, RATIO, TOP - 8, "e quiet small", "\303\227 limit");

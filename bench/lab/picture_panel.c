@@ -24,7 +24,9 @@ static int compare_but_for_mode(const struct run_result *a, const struct run_res
 		o = order(a->rate, b->rate);
 	if (o == 0)
 		o = order(a->publishers, b->publishers);
-	return o != 0 ? o : order(a->subscribers, b->subscribers);
+	if (o == 0)
+		o = order(a->subscribers, b->subscribers);
+	return o != 0 ? o : order(a->slots, b->slots);
 }
 
 static int compare_panels(const struct run_result *a, const struct run_result *b)
@@ -268,6 +270,25 @@ double picture_log_at(const struct picture_axis *axis, double value)
 		value = axis->low;
 	return axis->from +
 	       (log10(value) - low) / (log10(axis->high) - low) * (axis->to - axis->from);
+}
+
+void picture_log_grid(FILE *to, const struct picture_axis *axis, double left, double right,
+		      struct run_text (*words)(double value))
+{
+	/* Over more than three decades, the twos and fives would be a crowd. */
+	bool wide = axis->high / axis->low > 1000 * 1.01;
+	double value = axis->low;
+
+	/* 15 decades at most; see MOST in run_document.c. */
+	for (int i = 0; i < 60 && value <= axis->high * 1.01; i++) {
+		double y = picture_log_at(axis, value);
+		bool decade = fabs(log10(value) - round(log10(value))) < 1e-6;
+
+		picture_line(to, decade ? "grid" : "grid minor", left, y, right, y);
+		if (decade || !wide)
+			picture_text(to, left - 8, y + 4, "e quiet", "%s", words(value).text);
+		value = picture_round_up(value * 1.1);
+	}
 }
 
 double picture_linear_at(const struct picture_axis *axis, double value)

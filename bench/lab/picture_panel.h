@@ -90,6 +90,10 @@ struct picture_axis picture_log_axis(double low, double high, double from, doubl
 double picture_log_at(const struct picture_axis *axis, double value);
 double picture_linear_at(const struct picture_axis *axis, double value);
 
+/* Its grid, upwards: lines from `left` to `right`, and before them what they stand for. */
+void picture_log_grid(FILE *to, const struct picture_axis *axis, double left, double right,
+		      struct run_text (*words)(double value));
+
 /* 1, 2 or 5 times a power of ten: the first that is not below (or not above) the value. */
 double picture_round_up(double value);
 double picture_round_down(double value);

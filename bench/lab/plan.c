@@ -10,6 +10,7 @@
 #define WORD_MAX 64
 
 #define STARTS_USUAL 5
+#define SLOTS_MOST   (1u << 24)
 
 const char *const lab_job_names[LAB_JOBS] = {"round-trip", "stream", "open-loop"};
 const char *const lab_mode_names[LAB_MODES] = {"spinning", "sleeping"};
@@ -178,6 +179,9 @@ static void add_case(struct lab_plan *plan, const struct lab_case *what)
 		snprintf(figure->missing, sizeof figure->missing,
 			 "it can't have %u publishers and %u subscribers", what->publishers,
 			 what->subscribers);
+	else if (what->slots > 0 && !transport->has_slots)
+		snprintf(figure->missing, sizeof figure->missing,
+			 "it has no slots to choose the number of");
 	else if (what->job != LAB_STREAM)
 		lab_latency_make(&figure->latency);
 	plan->count++;
@@ -205,7 +209,8 @@ static int fill(const struct verb *verb, const struct lab_request *request,
 	size_t most = lists->size_count * lists->transport_count * LAB_JOBS * LAB_MODES *
 		      (lists->rate_count + 1);
 	struct lab_case what = {.publishers = request->publishers ? request->publishers : 1,
-				.subscribers = request->subscribers ? request->subscribers : 1};
+				.subscribers = request->subscribers ? request->subscribers : 1,
+				.slots = request->slots};
 
 	plan->figures = calloc(most + 1, sizeof *plan->figures);
 	if (plan->figures == NULL) {
@@ -257,6 +262,12 @@ static int choose_cores(const struct verb *verb, const char *list, int cores[2])
 	return GO_ON;
 }
 
+/* What a topic can have; 0: nothing was said. */
+static bool slots_fit(uint32_t slots)
+{
+	return slots != 1 && slots <= SLOTS_MOST && (slots & (slots - 1)) == 0;
+}
+
 int plan_make(const struct verb *verb, const struct lab_request *request, struct lab_plan *ret_plan)
 {
 	struct lists lists = {0};
@@ -268,6 +279,8 @@ int plan_make(const struct verb *verb, const struct lab_request *request, struct
 	};
 	if (ret_plan->starts > LAB_STARTS_MAX)
 		return say_usage(verb, "--starts can be 1 to %d", LAB_STARTS_MAX);
+	if (!slots_fit(request->slots))
+		return say_usage(verb, "--slots can be a power of two, 2 to %u", SLOTS_MOST);
 	code = read_transports(verb, request, &lists);
 	if (code == GO_ON)
 		code = read_sizes(verb, request, &lists);

@@ -17,6 +17,7 @@ struct lab_request {
 	bool all;
 	uint32_t publishers;
 	uint32_t subscribers;
+	uint32_t slots; /* 0: the usual */
 	uint32_t starts;
 	int64_t duration_ns; /* 0: the usual */
 };

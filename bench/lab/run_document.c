@@ -236,6 +236,7 @@ static void read_key(struct reader *reader, const json_t *object, struct run_res
 	result->rate = number(reader, object, "rate", load);
 	result->publishers = number(reader, object, "publishers", load);
 	result->subscribers = number(reader, object, "subscribers", load);
+	result->slots = number(reader, object, "slots", OPTIONAL);
 	/* What is not here was not asked for with any load. */
 	if (!run_has(result->rate))
 		result->rate = 0;
@@ -243,6 +244,8 @@ static void read_key(struct reader *reader, const json_t *object, struct run_res
 		result->publishers = 1;
 	if (!run_has(result->subscribers))
 		result->subscribers = 1;
+	if (!run_has(result->slots))
+		result->slots = 0;
 }
 
 static void read_figures(struct reader *reader, const json_t *object, struct run_result *result)

@@ -33,6 +33,7 @@ struct run_result {
 	double rate; /* messages/s, of an open loop; otherwise 0 */
 	double publishers;
 	double subscribers;
+	double slots;            /* of a lane, when they were chosen; otherwise 0 */
 	const char *unavailable; /* why there are no figures, or NULL; then all below is RUN_NONE */
 	double piece_bytes; /* it went in pieces of so many, for no more fit; usually RUN_NONE */
 	double p50_ns;

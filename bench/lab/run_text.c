@@ -177,6 +177,8 @@ struct run_text run_title(const struct run_result *result)
 	add(&text, ", %s, %s", run_size(result->size).text, run_mode_key(result->mode));
 	if (result->publishers != 1 || result->subscribers != 1)
 		add(&text, ", %.0f to %.0f", result->publishers, result->subscribers);
+	if (result->slots > 0)
+		add(&text, ", %.0f slots", result->slots);
 	return text;
 }
 

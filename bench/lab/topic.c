@@ -52,6 +52,7 @@ static void topic_open(struct lab_side *me)
 	    .bytes = me->what->bytes,
 	    .pub_spin_ns = spins ? SHOAL_FOREVER : SHOAL_SPIN_NEVER,
 	    .sub_spin_ns = spins ? SHOAL_FOREVER : SHOAL_SPIN_NEVER,
+	    .slots = me->what->slots,
 	    .buffers = me->what->bytes >= LAB_LARGE ? (uint32_t)lab_slots(me->what->bytes) : 0,
 	};
 	struct ends *ends = lab_alloc(sizeof *ends);
@@ -133,6 +134,7 @@ const struct lab_transport lab_topic = {
     .usual = true,
     .publishers_most = PUBLISHERS_MAX,
     .subscribers_most = 256, /* as many as a topic has room for, unless one asks for more */
+    .has_slots = true,
     .make = topic_make,
     .open = topic_open,
     .close = topic_close,

@@ -196,12 +196,14 @@ static inline void lane_store_pair(_Atomic uint64_t *to, const struct unaligned_
 #endif
 }
 
-/* `to` has room for whole words. */
+/* `to` has room for whole words. `bytes` stays as it is: its bits tell what is left, and nothing
+ * has to be worked out between the loop and the rest. */
 __attribute__((always_inline)) static inline void lane_copy_in(_Atomic uint64_t *to,
 							       const void *from, uint64_t bytes)
 {
 	const struct unaligned_word *p = from;
-	for (; bytes >= 64; bytes -= 64, to += 8, p += 8) {
+	const struct unaligned_word *const end = p + bytes / 64 * 8;
+	for (; p != end; to += 8, p += 8) {
 		lane_store_pair(to, p);
 		lane_store_pair(to + 2, p + 2);
 		lane_store_pair(to + 4, p + 4);
@@ -227,7 +229,7 @@ __attribute__((always_inline)) static inline void lane_copy_in(_Atomic uint64_t 
 __attribute__((always_inline)) static inline void lane_copy_small(uint8_t *to, const uint8_t *from,
 								  uint64_t bytes)
 {
-	for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
+	for (const uint8_t *const end = from + bytes / 64 * 64; from != end; to += 64, from += 64)
 		memcpy(to, from, 64);
 #define COPY_PART(part)                                                                            \
 	if (bytes & (part)) {                                                                      \

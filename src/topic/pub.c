@@ -325,15 +325,20 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 {
 	if (unlikely(!is_ready(pub)))
 		return refuse(pub);
-	void *data = NULL;
-	int r = wait_for_room(pub, bytes, timeout_ns, &data);
-	if (r < 0)
-		return r;
-	pub->loan = fits_slot(pub, bytes) ? LOAN_STAGED : LOAN_OUTSIDE;
+	const bool small = fits_slot(pub, bytes);
+	void *data = pub->writer.stage;
+	if (unlikely(!small || lane_is_full(&pub->writer))) {
+		void *room = NULL;
+		int r = wait_for_room(pub, bytes, timeout_ns, &room);
+		if (r < 0)
+			return r;
+		data = small ? data : room;
+	}
+	pub->loan = small ? LOAN_STAGED : LOAN_OUTSIDE;
 	pub->loan_bytes = bytes;
 	pub->ready = 0;
 	*ret_loan = (struct shoal_loan){
-	    .data = pub->loan == LOAN_STAGED ? pub->writer.stage : data,
+	    .data = data,
 	    .bytes = bytes,
 	    .sequence = pub->writer.position,
 	};

@@ -65,6 +65,12 @@ SLOW_PATH static int refuse_release(const struct shoal_sub *sub, const struct sh
 	return error_fail(EINVAL, "this subscriber has no such view out");
 }
 
+SLOW_PATH static int release_held(struct shoal_sub *sub)
+{
+	sub_pass_held(sub);
+	return 0;
+}
+
 int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 {
 	/* Nothing is lent in a forked child, or when the handle went stale. */
@@ -73,9 +79,8 @@ int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 	sub->lent = NULL;
 	view->data = NULL;
 	if (unlikely(sub->held))
-		sub_pass_held(sub);
-	else
-		sub_move_on(sub);
+		return release_held(sub);
+	sub_move_on(sub);
 	return 0;
 }
 

@@ -49,6 +49,7 @@ refused "--rate is for the job open-loop" --rate 1000 --jobs stream
 refused "two different processors" --cores 0,0
 refused "no processor '4000'" --cores 0,4000
 refused "--starts can be 1 to" --starts 65
+refused "--slots can be a power of two" --slots 3
 refused "seconds" --duration soon
 refused "none of these transports" --transports line --sizes 1K
 refused "the columns are transport,job" -o transprt
@@ -110,6 +111,11 @@ bench --transports topic,pipe --sizes 64,64K --publishers 3 --subscribers 2 --js
 equal $code 0
 holds 'results.0.publishers=3' 'results.0.subscribers=2' 'results.0.p50_ns:real'
 has out "it can't have 3 publishers and 2 subscribers"
+
+bench --transports topic,pipe --sizes 64 --jobs stream --slots 2 --json
+equal $code 0
+holds 'results.0.slots=2' 'results.0.msgs_per_s:real'
+has out "it has no slots to choose the number of"
 
 section "the table"
 bench --transports topic,pipe

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@ static _Noreturn void clean_up_after(const struct lab_control *control, int dead
 		;
 	if (control->queue > 0)
 		msgctl(control->queue - 1, IPC_RMID, NULL);
+	for (int part = 0; part < LAB_PARTS; part++) {
+		if (control->link[part].shm[0] != '\0')
+			shm_unlink(control->link[part].shm);
+	}
 	scratch_remove(control->scratch);
 	_exit(0);
 }

@@ -52,6 +52,7 @@ struct lab_link {
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
 	char name[64];
+	char shm[64]; /* a name of shm_open's: the janitor removes it. "": none */
 };
 
 struct lab_control;
@@ -79,7 +80,8 @@ typedef int64_t lab_run(struct lab_side *me, uint64_t count);
 
 struct lab_transport {
 	const char *name;
-	unsigned modes; /* LAB_BIT(LAB_SPINNING)... */
+	const char *note; /* how it is set up, for a reader of the table; NULL: nothing to say */
+	unsigned modes;   /* LAB_BIT(LAB_SPINNING)... */
 	unsigned jobs;
 	uint64_t bytes_least;
 	uint64_t bytes_most;
@@ -99,11 +101,10 @@ struct lab_transport {
 	lab_run *run[LAB_JOBS];
 };
 
-/* "line" first, then "ring". */
+/* "line" first, then "ring". Each program has a table of its own: transports.c is that of
+ * shoal-bench, bench/peers/transports.c that of shoal-bench-peers. */
 extern const struct lab_transport *const lab_transports[];
 extern const uint32_t lab_transport_count;
-/* UINT32_MAX: there is none of that name. */
-uint32_t lab_transport_find(const char *name, size_t length);
 
 /* Ends a side: this machine can't do it, for that reason. */
 __attribute__((noreturn, format(printf, 2, 3))) void lab_missing(struct lab_side *me,

@@ -26,8 +26,10 @@ static _Noreturn void clean_up_after(const struct lab_control *control, int dead
 	if (control->queue > 0)
 		msgctl(control->queue - 1, IPC_RMID, NULL);
 	for (int part = 0; part < LAB_PARTS; part++) {
-		if (control->link[part].shm[0] != '\0')
-			shm_unlink(control->link[part].shm);
+		for (int way = 0; way < 2; way++) {
+			if (control->link[part].shm[way][0] != '\0')
+				shm_unlink(control->link[part].shm[way]);
+		}
 	}
 	scratch_remove(control->scratch);
 	_exit(0);

@@ -52,7 +52,7 @@ struct lab_link {
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
 	char name[64];
-	char shm[64]; /* a name of shm_open's: the janitor removes it. "": none */
+	char shm[2][64]; /* names of shm_open: the janitor removes them. "": none */
 };
 
 struct lab_control;

@@ -29,3 +29,16 @@ ABSENT(rte_ring, "rte-ring", "libdpdk-dev")
 #ifndef HAVE_wfcqueue
 ABSENT(wfcqueue, "wfcqueue", "liburcu-dev")
 #endif
+#ifndef HAVE_spsc_queue
+ABSENT(spsc_queue, "spsc-queue", "libboost-dev and g++")
+ABSENT(message_queue, "message-queue", "libboost-dev and g++")
+#endif
+#ifndef HAVE_zeromq
+ABSENT(zeromq, "zeromq", "libzmq3-dev")
+#endif
+#ifndef HAVE_nng
+ABSENT(nng, "nng", "libnng-dev")
+#endif
+#ifndef HAVE_libqb
+ABSENT(libqb, "libqb", "libqb-dev")
+#endif

@@ -52,6 +52,7 @@ struct lab_link {
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
 	char name[64];
+	int daemon; /* the process that it needs; 0: none */
 	char shm[2][64]; /* names of shm_open: the janitor removes them. "": none */
 };
 

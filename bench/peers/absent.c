@@ -42,3 +42,6 @@ ABSENT(nng, "nng", "libnng-dev")
 #ifndef HAVE_libqb
 ABSENT(libqb, "libqb", "libqb-dev")
 #endif
+#ifndef HAVE_nats
+ABSENT(nats, "nats", "libnats-dev and nats-server")
+#endif

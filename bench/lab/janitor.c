@@ -5,13 +5,20 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static int living = -1; /* the end of a pipe; every child inherits it, and nobody writes */
 static pid_t janitor = -1;
+
+void janitor_remove_files(const struct lab_link *link)
+{
+	for (int i = 0; i < LAB_FILES; i++) {
+		if (link->files[i][0] != '\0')
+			unlink(link->files[i]);
+	}
+}
 
 static _Noreturn void clean_up_after(const struct lab_control *control, int dead)
 {
@@ -25,12 +32,8 @@ static _Noreturn void clean_up_after(const struct lab_control *control, int dead
 		;
 	if (control->queue > 0)
 		msgctl(control->queue - 1, IPC_RMID, NULL);
-	for (int part = 0; part < LAB_PARTS; part++) {
-		for (int way = 0; way < 2; way++) {
-			if (control->link[part].shm[way][0] != '\0')
-				shm_unlink(control->link[part].shm[way]);
-		}
-	}
+	for (int part = 0; part < LAB_PARTS; part++)
+		janitor_remove_files(&control->link[part]);
 	scratch_remove(control->scratch);
 	_exit(0);
 }

@@ -44,6 +44,8 @@ struct lab_case {
 #define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
 #define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
 
+#define LAB_FILES 4
+
 /* What the driver made for a transport. In shared memory, so no pointers. */
 struct lab_link {
 	size_t memory_bytes;
@@ -53,7 +55,9 @@ struct lab_link {
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
 	char name[64];
 	int daemon; /* the process that it needs; 0: none */
-	char shm[2][64]; /* names of shm_open: the janitor removes them. "": none */
+	/* Files outside the folder of objects, by their paths: they are removed after the sides and
+	 * the daemon, by the janitor should we be killed. "": none */
+	char files[LAB_FILES][96];
 };
 
 struct lab_control;

@@ -45,3 +45,6 @@ ABSENT(libqb, "libqb", "libqb-dev")
 #ifndef HAVE_nats
 ABSENT(nats, "nats", "libnats-dev and nats-server")
 #endif
+#ifndef HAVE_iceoryx
+ABSENT(iceoryx, "iceoryx", "iceoryx and libiceoryx-binding-c-dev")
+#endif

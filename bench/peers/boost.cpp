@@ -7,6 +7,7 @@
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <shoal/histogram.h>
 #include <unistd.h>
@@ -200,14 +201,21 @@ struct queues {
 	unsigned char *buffer;
 };
 
-/* The names are the janitor's before there is anything of that name. */
+/* On Linux the name is that of a file. The janitor knows it before there is one. */
+#define SHM "/dev/shm/"
+
+const char *queue_name(const lab_link *link, size_t way)
+{
+	return link->files[way] + strlen(SHM);
+}
+
 bool queue_make(lab_link *link, const lab_case *what, char *reason)
 {
 	for (size_t way = 0; way < peer_ways(what); way++) {
-		snprintf(link->shm[way], sizeof link->shm[way], "/shoal-bench-%d-%zu",
+		snprintf(link->files[way], sizeof link->files[way], SHM "shoal-bench-%d-%zu",
 			 static_cast<int>(getpid()), way);
 		try {
-			ipc::message_queue queue(ipc::create_only, link->shm[way] + 1,
+			ipc::message_queue queue(ipc::create_only, queue_name(link, way),
 						 lab_slots(what->bytes), what->bytes,
 						 ipc::permissions(0600));
 		} catch (const ipc::interprocess_exception &error) {
@@ -218,20 +226,12 @@ bool queue_make(lab_link *link, const lab_case *what, char *reason)
 	return true;
 }
 
-void queue_unmake(lab_link *link)
-{
-	for (auto &name : link->shm) {
-		if (name[0] != '\0')
-			ipc::message_queue::remove(name + 1);
-		name[0] = '\0';
-	}
-}
-
 ipc::message_queue *queue_of(lab_side *me, int sender)
 {
 	if (static_cast<size_t>(sender) >= peer_ways(me->what))
 		return nullptr;
-	return new ipc::message_queue(ipc::open_only, me->link->shm[sender] + 1);
+	return new ipc::message_queue(ipc::open_only,
+				      queue_name(me->link, static_cast<size_t>(sender)));
 }
 
 void queue_open(lab_side *me)
@@ -307,7 +307,6 @@ lab_transport queue_transport()
 	it.bytes_most = LAB_BYTES_MAX;
 	it.usual = true;
 	it.make = queue_make;
-	it.unmake = queue_unmake;
 	it.open = queue_open;
 	it.close = queue_close;
 	it.run[LAB_ROUND_TRIP] = queue_run<LAB_ROUND_TRIP>;

@@ -6,12 +6,21 @@
 #ifndef BENCH_PIN_H
 #define BENCH_PIN_H
 
-#include <stdatomic.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 #include <time.h>
+
+/* C++ has no _Atomic; its own kind looks the same in memory. Some peers are used from there. */
+#if defined(__cplusplus)
+#include <atomic>
+#define BENCH_ATOMIC(type) std::atomic<type>
+#else
+#include <stdatomic.h>
+#define BENCH_ATOMIC(type) _Atomic(type)
+#endif
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -103,7 +112,7 @@ bool bench_watch(const pid_t *pids, size_t count, int64_t limit_ns, bool (*stop)
 /* Where two processes meet, in shared memory: how far each has come. */
 struct bench_steps {
 	struct {
-		_Alignas(BENCH_APART) _Atomic uint64_t step; /* written by that side */
+		alignas(BENCH_APART) BENCH_ATOMIC(uint64_t) step; /* written by that side */
 	} side[2];
 };
 /* Waits until the other side is here too. */

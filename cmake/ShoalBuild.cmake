@@ -15,7 +15,7 @@ endif()
 
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow
-	-Wstrict-prototypes -Wmissing-prototypes)
+	"$<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes>")
 if(SHOAL_WERROR)
 	add_compile_options(-Werror)
 endif()

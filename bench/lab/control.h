@@ -38,7 +38,7 @@ struct lab_control {
 		double cpu_s[2];
 		uint64_t switches[2];
 	} measured[LAB_PARTS];
-	_Alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
+	alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
 };
 
 #endif

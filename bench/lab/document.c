@@ -51,15 +51,17 @@ static void set_latency(json_t *row, const struct lab_figure *figure, double uni
 static json_t *case_of(const struct lab_figure *figure)
 {
 	const struct lab_case *what = &figure->what;
-	json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:f, s:I, s:I}", "transport",
-				lab_transports[what->transport]->name, "job",
-				lab_job_names[what->job], "mode", lab_mode_names[what->mode],
+	const struct lab_transport *transport = lab_transports[what->transport];
+	json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:f, s:I, s:I}", "transport", transport->name,
+				"job", lab_job_names[what->job], "mode", lab_mode_names[what->mode],
 				"size", (json_int_t)what->bytes, "rate", what->rate, "publishers",
 				(json_int_t)what->publishers, "subscribers",
 				(json_int_t)what->subscribers);
 
 	if (what->slots > 0)
 		json_object_set_new(row, "slots", json_u64(what->slots));
+	if (transport->note != NULL)
+		json_object_set_new(row, "setup", json_text(transport->note));
 	return row;
 }
 

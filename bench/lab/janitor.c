@@ -12,6 +12,14 @@
 static int living = -1; /* the end of a pipe; every child inherits it, and nobody writes */
 static pid_t janitor = -1;
 
+void janitor_remove_files(const struct lab_link *link)
+{
+	for (int i = 0; i < LAB_FILES; i++) {
+		if (link->files[i][0] != '\0')
+			unlink(link->files[i]);
+	}
+}
+
 static _Noreturn void clean_up_after(const struct lab_control *control, int dead)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
@@ -24,6 +32,8 @@ static _Noreturn void clean_up_after(const struct lab_control *control, int dead
 		;
 	if (control->queue > 0)
 		msgctl(control->queue - 1, IPC_RMID, NULL);
+	for (int part = 0; part < LAB_PARTS; part++)
+		janitor_remove_files(&control->link[part]);
 	scratch_remove(control->scratch);
 	_exit(0);
 }

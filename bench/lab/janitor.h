@@ -12,5 +12,7 @@
 int janitor_start(const struct lab_control *control);
 /* Ends it and waits: all is removed then. The sides must be gone. */
 void janitor_finish(void);
+/* What a transport named in link->files. */
+void janitor_remove_files(const struct lab_link *link);
 
 #endif

@@ -26,7 +26,7 @@ BENCH_INLINE void lab_fill(void *to, size_t bytes, uint64_t number)
 	if (bytes >= LAB_LARGE)
 		large_fill(to, bytes, number);
 	else
-		payload_fill(to, bytes, number);
+		payload_fill((uint64_t *)to, bytes, number);
 }
 
 BENCH_INLINE uint64_t lab_sum(const void *from, size_t bytes)
@@ -38,7 +38,7 @@ BENCH_INLINE uint64_t lab_sum(const void *from, size_t bytes)
 			bench_die("a message of %zu bytes is made of two", bytes);
 		return byte;
 	}
-	return payload_sum(from, bytes);
+	return payload_sum((const uint64_t *)from, bytes);
 }
 
 /* What `count` messages from number `first` on add up to. */

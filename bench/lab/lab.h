@@ -45,6 +45,8 @@ struct lab_case {
 #define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
 #define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
 
+#define LAB_FILES 4
+
 /* What the driver made for a transport. In shared memory, so no pointers. */
 struct lab_link {
 	size_t memory_bytes;
@@ -53,6 +55,10 @@ struct lab_link {
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
 	char name[64];
+	int daemon; /* the process that it needs; 0: none */
+	/* Files outside the folder of objects, by their paths: they are removed after the sides and
+	 * the daemon, by the janitor should we be killed. "": none */
+	char files[LAB_FILES][96];
 };
 
 struct lab_control;
@@ -80,7 +86,8 @@ typedef int64_t lab_run(struct lab_side *me, uint64_t count);
 
 struct lab_transport {
 	const char *name;
-	unsigned modes; /* LAB_BIT(LAB_SPINNING)... */
+	const char *note; /* how it is set up, for a reader of the table; NULL: nothing to say */
+	unsigned modes;   /* LAB_BIT(LAB_SPINNING)... */
 	unsigned jobs;
 	uint64_t bytes_least;
 	uint64_t bytes_most;
@@ -101,11 +108,10 @@ struct lab_transport {
 	lab_run *run[LAB_JOBS];
 };
 
-/* "line" first, then "ring". */
+/* "line" first, then "ring". Each program has a table of its own: transports.c is that of
+ * shoal-bench, bench/peers/transports.c that of shoal-bench-peers. */
 extern const struct lab_transport *const lab_transports[];
 extern const uint32_t lab_transport_count;
-/* UINT32_MAX: there is none of that name. */
-uint32_t lab_transport_find(const char *name, size_t length);
 
 /* Ends a side: this machine can't do it, for that reason. */
 __attribute__((noreturn, format(printf, 2, 3))) void lab_missing(struct lab_side *me,

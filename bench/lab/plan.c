@@ -53,6 +53,16 @@ static int say_unknown(const struct verb *verb, const char *what, const char *wo
 	return say_usage(verb, "there is no %s '%s'; there are %s", what, word, all);
 }
 
+/* UINT32_MAX: there is none of that name. */
+static uint32_t find_transport(const char *name)
+{
+	for (uint32_t i = 0; i < lab_transport_count; i++) {
+		if (strcmp(lab_transports[i]->name, name) == 0)
+			return i;
+	}
+	return UINT32_MAX;
+}
+
 static int read_transports(const struct verb *verb, const struct lab_request *request,
 			   struct lists *lists)
 {
@@ -66,7 +76,7 @@ static int read_transports(const struct verb *verb, const struct lab_request *re
 			lists->transports[lists->transport_count++] = i;
 	}
 	while (next_word(&at, word)) {
-		uint32_t found = lab_transport_find(word, strlen(word));
+		uint32_t found = find_transport(word);
 
 		if (found == UINT32_MAX)
 			return say_unknown(verb, "transport", word, names, lab_transport_count);

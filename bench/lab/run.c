@@ -73,6 +73,7 @@ static void link_unmake(struct lab_control *control, enum lab_part part)
 
 	if (transport->unmake != NULL)
 		transport->unmake(link);
+	janitor_remove_files(link);
 	if (link->queue >= 0)
 		control->queue = 0;
 }

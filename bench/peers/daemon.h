@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A peer's daemon: started by the driver for each start of two sides, and ended after it. */
+#ifndef PEERS_DAEMON_H
+#define PEERS_DAEMON_H
+
+#include "lab.h"
+
+/* Runs it, found in PATH; its pid is in link->daemon. It gets SIGTERM when the driver dies. False,
+ * with the reason, when it can't be started. */
+bool peer_daemon_start(struct lab_link *link, const char *const *command, char *reason);
+/* Asks it to end, and waits; after some seconds it must. */
+void peer_daemon_stop(struct lab_link *link);
+
+#endif

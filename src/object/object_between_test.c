@@ -30,7 +30,7 @@ static int unlocks;
 
 static int count_unlock(int fd, uint64_t offset)
 {
-	unlocks += is_dead_byte(offset);
+	unlocks += is_dead_byte(offset) || offset == SEGMENT_NAME_LOCK;
 	return rig_unlock(fd, offset);
 }
 
@@ -267,7 +267,10 @@ static void test_nothing_is_unlinked_without_the_lock_on_its_name(void **state)
 	assert_int_equal(object_retire(&a, true), -ENOLCK);
 	assert_true(rig_exists("unlocked"));
 	rig_calls.lock = rig_lock;
+	rig_calls.unlock = count_unlock;
+	unlocks = 0;
 	assert_int_equal(object_retire(&a, true), 0);
+	assert_int_equal(unlocks, 1); /* and not only by closing */
 	assert_false(rig_exists("unlocked"));
 	object_close(&a);
 }

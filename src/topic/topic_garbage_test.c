@@ -11,6 +11,8 @@
 #include "base/checksum.h"
 #include "lane/lane_rig.h"
 
+#include <sys/mman.h>
+
 #define ROUNDS 1500
 
 struct arena {
@@ -206,6 +208,27 @@ static void test_a_region_too_small_for_a_topic(void **state)
 	}
 }
 
+/* At the very end of what is mapped: one byte more would be a signal. */
+static void test_a_region_that_ends_within_its_body_is_not_read_beyond(void **state)
+{
+	(void)state;
+	uint8_t *pages =
+	    mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(mprotect(pages + 4096, 4096, PROT_NONE), 0);
+	for (uint64_t bytes = 0; bytes < sizeof(struct topic_body); bytes += 8) {
+		struct topic_map map;
+		struct region region = {
+		    .base = pages,
+		    .bytes = 4096,
+		    .body_offset = 4096 - bytes,
+		    .seat_count = 16,
+		};
+		assert_int_equal(topic_map(&map, &region), -EBADMSG);
+	}
+	munmap(pages, 8192);
+}
+
 static void test_a_geometry_without_its_seal_is_damaged(void **state)
 {
 	(void)state;
@@ -271,6 +294,7 @@ static void test_each_number_of_a_geometry_has_its_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_region_that_ends_within_its_body_is_not_read_beyond),
 	    cmocka_unit_test(test_a_geometry_without_its_seal_is_damaged),
 	    cmocka_unit_test(test_each_number_of_a_geometry_has_its_limits),
 	    cmocka_unit_test(test_nonsense_behind_a_sound_geometry),

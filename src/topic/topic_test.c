@@ -416,6 +416,13 @@ static void test_an_audit_notices(void **state)
 	notices(arena, &control->owner, word_make(LANE_TAKEN, (struct tag){0, 2}), "nobody");
 	notices(arena, &control->owner, word_make(LANE_TAKEN, (struct tag){9, 1}), "nobody");
 	notices(arena, &map->controls[1].position, 5, "no memory");
+	control->ready = 2;
+	assert_int_equal(audit(arena), -EBADMSG);
+	assert_non_null(strstr(shoal_error_detail(), "state"));
+	control->ready = 0;
+	assert_int_equal(audit(arena), -EBADMSG);
+	assert_non_null(strstr(shoal_error_detail(), "no memory"));
+	control->ready = 1;
 	notices(arena, &control->begun, 9, "under way");
 	notices(arena, &control->begun, 10 + LANE_BATCH + 1, "under way");
 	notices(arena, &lane_slot(&lane, 10)->word, lane_word(10, 8), "begun");

@@ -4,6 +4,8 @@
 
 #include "run_text.h"
 
+#include <string.h>
+
 static bool has_points(const struct scaling *scaling, enum scaling_axis axis, uint32_t series)
 {
 	size_t count;
@@ -46,7 +48,7 @@ static void print_cell(const struct scaling_point *point, FILE *to)
 		fputs(" |", to);
 	else if (point->axis >= SCALING_MEMORY)
 		fprintf(to, " %s |", run_size(point->cost).text);
-	else if (scaling_series[point->series].colour[0] == 'l') /* a limit is its own */
+	else if (strcmp(scaling_series[point->series].transport, "topic") != 0) /* a limit */
 		fprintf(to, " %s |", run_time(point->cost, RUN_MICRO).text);
 	else
 		fprintf(to, " %s (%s) |", run_time(point->cost, RUN_MICRO).text,

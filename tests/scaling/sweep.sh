@@ -17,8 +17,10 @@ holds() {
 }
 
 section "a quick run"
-printf 'before\n<!-- scaling -->\nold\n<!-- /scaling -->\nafter\n' >page.md
-exits 0 timeout 200 "$SHOAL_SRC/scripts/scaling" --quick --page page.md made
+mkdir made
+page=made/page.md
+printf 'before\n<!-- scaling -->\nold\n<!-- /scaling -->\nafter\n' >$page
+exits 0 timeout 200 "$SHOAL_SRC/scripts/scaling" --quick --page $page made
 holds format=1 'sweeps#4' 'memory#4' \
 	'sweeps.0.axis="publishers"' 'sweeps.0.runs.0.results.0.msgs_per_s:real' \
 	'sweeps.1.axis="subscribers"' 'sweeps.1.runs.0.results.0.msgs_per_s:real' \
@@ -34,19 +36,21 @@ for title in "Publishers of one topic" "Subscribers of one topic" "Bytes of a me
 	"Slots of a lane" "Memory: lanes in use" "Memory: room for lanes" \
 	"Memory: room for subscribers"; do
 	has made/scaling.svg "$title"
-	has page.md "### $title"
+	has $page "### $title"
 done
 
 section "the page: what stands around the tables stays, and each row has its columns"
-equal "$(head -1 page.md) $(tail -1 page.md)" "before after"
-! grep -qx old page.md || bad "the old tables are still there"
+equal "$(head -1 $page) $(tail -1 $page)" "before after"
+! grep -qx old $page || bad "the old tables are still there"
 awk -F'|' '!/^\|/ { columns = 0; next }
 	columns && NF != columns { print "row of another width: " $0; wrong = 1 }
 	{ columns = NF }
-	END { exit wrong }' page.md || bad "a table"
-cp page.md once.md
-"$draw" tables made/scaling.json >tables
-sed '1,/^<!-- scaling -->$/d; /^<!-- \/scaling -->$/,$d' once.md >between
+	END { exit wrong }' $page || bad "a table"
+{
+	"$draw" tables made/scaling.json
+	printf '\n![How cost grows](scaling.svg)\n'
+} >tables
+sed '1,/^<!-- scaling -->$/d; /^<!-- \/scaling -->$/,$d' $page >between
 same tables between
 
 section "what is no such document"

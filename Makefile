@@ -5,7 +5,7 @@ DESTDIR ?=
 JOBS ?= 2
 export JOBS
 
-.PHONY: help build demo test torture model bench install format lint clean
+.PHONY: help build demo test torture model bench peers install format lint clean
 
 help:
 	@echo 'make demo      build, then see it at work on real files (a minute)'
@@ -15,11 +15,12 @@ help:
 	@echo 'make build     only build: build/release/bin/shoal'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'
 	@echo 'make bench     measure'
+	@echo 'make peers     measure beside what others offer; writes docs/benchmarks.md (10 minutes)'
 	@echo 'make format    run clang-format over the sources'
 	@echo 'make lint      clang-format, clang-tidy and our own rules, without changing anything'
 	@echo 'make clean     remove build/'
 	@echo
-	@echo 'demo, build, test, torture and model install missing packages with apt-get and say so.'
+	@echo 'demo, build, test, torture, model and peers install missing packages with apt-get and say so.'
 
 build:
 	@scripts/install-packages build
@@ -43,6 +44,9 @@ model:
 bench: build
 	@cmake --build build/release --target shoal-bench-topic -j $(JOBS)
 	@build/release/bench/shoal-bench-topic
+
+peers:
+	@scripts/peers
 
 # After an install as root into a folder that the dynamic linker searches, its cache must know.
 install: build

@@ -249,6 +249,22 @@ static void print_foot(const json_t *document)
 		printf("The machine was not quiet: these figures are worth little.\n");
 }
 
+/* How those are set up that say so, once each. */
+static void print_setups(const json_t *results)
+{
+	for (size_t i = 0; i < json_array_size(results); i++) {
+		const json_t *row = json_array_get(results, i);
+		const char *name = json_string_value(json_object_get(row, "transport"));
+		const char *setup = json_string_value(json_object_get(row, "setup"));
+		bool seen = false;
+
+		for (size_t before = 0; before < i && name && !seen; before++)
+			seen = is_called(json_array_get(results, before), "transport", name);
+		if (name && setup && !seen)
+			printf("%s: %s.\n", name, setup);
+	}
+}
+
 int print_tables(const json_t *document)
 {
 	const json_t *results = json_object_get(document, "results");
@@ -260,7 +276,9 @@ int print_tables(const json_t *document)
 		for (unsigned mode = 0; mode < LAB_MODES && code == EXIT_DONE; mode++)
 			code = print_one(results, (enum lab_job)job, (enum lab_mode)mode);
 	}
-	if (!table_style.no_headings && code == EXIT_DONE)
+	if (!table_style.no_headings && code == EXIT_DONE) {
 		print_foot(document);
+		print_setups(results);
+	}
 	return finish_stdout(code);
 }

@@ -5,9 +5,11 @@
 
 #include "lab.h"
 
-/* Runs it, found in PATH; its pid is in link->daemon. It gets SIGTERM when the driver dies. False,
- * with the reason, when it can't be started. */
+/* Runs it, found in PATH; its pid is in link->daemon. It gets SIGTERM when the driver dies. What it
+ * says goes into a file in the folder of objects. False, with the reason, when it can't be run. */
 bool peer_daemon_start(struct lab_link *link, const char *const *command, char *reason);
+/* Waits until it said that. Before it is ready a daemon may not clean up when it is to end. */
+bool peer_daemon_ready(struct lab_link *link, const char *text, char *reason);
 /* Asks it to end, and waits; after some seconds it must. */
 void peer_daemon_stop(struct lab_link *link);
 

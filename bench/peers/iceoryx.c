@@ -53,7 +53,8 @@ static bool iceoryx_make(struct lab_link *link, const struct lab_case *what, cha
 		snprintf(link->files[2 * side + 1], sizeof link->files[0], "/tmp/%s-%d.lock",
 			 link->name, side);
 	}
-	return peer_daemon_start(link, command, reason);
+	return peer_daemon_start(link, command, reason) &&
+	       peer_daemon_ready(link, "RouDi is ready for clients", reason);
 }
 
 static iox_pub_t make_publisher(struct ends *ends, const char *name)

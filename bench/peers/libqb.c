@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libqb's ring buffer, as files in the folder of objects. Spinning, it is made without its
- * semaphore; with it, who reads sleeps. Who writes can't wait for room: only a round trip sleeps
+ * libqb's ring buffer, as files in the folder of objects. It can be made without its semaphore, but
+ * then who reads knows a chunk by a magic number alone, and takes what is left of an old message
+ * for one when its bytes are that number. Who writes can't wait for room: only a round trip sleeps
  * on both sides.
  */
 #include "peers.h"
@@ -23,26 +24,27 @@ struct ends {
 
 static bool qb_make(struct lab_link *link, const struct lab_case *what, char *reason)
 {
-	(void)link;
+	static unsigned starts;
+
+	/* What a side that died left must not be in the way of the next. */
+	snprintf(link->name, sizeof link->name, "qb-%u", starts++);
 	if (what->mode == LAB_SPINNING || what->job == LAB_ROUND_TRIP)
 		return true;
 	snprintf(reason, LAB_REASON, "who writes can't wait for room: it would have to spin");
 	return false;
 }
 
-/* Both sides open both, the sender with the right to make it: whoever comes first makes it. */
+/* The sender makes it. */
 static qb_ringbuffer_t *end_open(struct lab_side *me, int sender)
 {
 	uint32_t flags = QB_RB_FLAG_SHARED_PROCESS;
 	size_t bytes = lab_slots(me->what->bytes) * (me->what->bytes + CHUNK_BYTES);
 	qb_ringbuffer_t *ring = NULL;
-	char name[320];
+	char name[400];
 
 	if ((size_t)sender >= peer_ways(me->what))
 		return NULL;
-	if (me->what->mode == LAB_SPINNING)
-		flags |= QB_RB_FLAG_NO_SEMAPHORE;
-	snprintf(name, sizeof name, "%s/qb-%d", me->control->scratch, sender);
+	snprintf(name, sizeof name, "%s/%s-%d", me->control->scratch, me->link->name, sender);
 	if (me->side == sender)
 		flags |= QB_RB_FLAG_CREATE;
 	ring = qb_rb_open(name, bytes, flags, 0);
@@ -110,8 +112,9 @@ LAB_JOBS_OF(qb)
 
 const struct lab_transport peer_libqb = {
     .name = "libqb",
-    .note = "libqb, its ring buffer shared by processes, chunks filled and read in place; spinning "
-	    "without its semaphore, sleeping with it",
+    .note =
+	"libqb, its ring buffer with its semaphore, shared by processes, chunks filled and read "
+	"in place; spinning by looking at once, sleeping in the semaphore",
     .modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING),
     .jobs = LAB_ALL_JOBS,
     .bytes_least = 8,

@@ -18,7 +18,6 @@ extern const struct lab_transport peer_zeromq;
 extern const struct lab_transport peer_nng;
 extern const struct lab_transport peer_libqb;
 extern const struct lab_transport peer_iceoryx;
-extern const struct lab_transport peer_cyclonedds;
 extern const struct lab_transport peer_nats;
 
 /* Where a ring holds values of a size that is known when it is compiled, messages up to this size

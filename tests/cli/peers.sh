@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# peers.sh PROGRAM PEER...: every peer that is built delivers what was sent (the lab checks each sum,
+# and fails when one is wrong), and nothing of theirs is left when the driver is killed.
+. "$SHOAL_SRC/tests/cli/lib.sh" || exit 1
+program=$1
+shift
+if [ "$(nproc)" -lt 2 ]; then
+	echo "one processor"
+	exit 77
+fi
+
+names=
+for peer in "$@"; do
+	case $peer in
+	nats) command -v nats-server >/dev/null || continue ;;
+	iceoryx) command -v iox-roudi >/dev/null || continue ;;
+	spsc_queue) names="$names message-queue" ;;
+	esac
+	names="$names ${peer//_/-}"
+done
+
+is_built() {
+	case " $names " in *" $1 "*) ;; *) false ;; esac
+}
+
+# delivers SIZES NAME...: at least one figure of each.
+delivers() {
+	local sizes=$1 list
+	shift
+	[ $# -gt 0 ] || return
+	list=$(echo "$*" | tr ' ' ,)
+	exits 0 "$program" --duration 100ms --starts 1 --sizes "$sizes" -t "$list" -n \
+		-o transport,size,msgs_per_s
+	for name in "$@"; do
+		awk -v name="$name" '$1 == name && $NF != "-" { found = 1 } END { exit !found }' out ||
+			bad "no figure of $name"
+	done
+}
+
+# killed NAME PATTERN: files of that name, beside the folder of objects, go when the driver does.
+killed() {
+	local name=$1 folder=$2 driver tries
+	"$program" --duration 20s --starts 1 --sizes 64 --jobs round-trip -t "$name" \
+		>killed.out 2>&1 &
+	driver=$!
+	for tries in $(seq 400); do
+		compgen -G "$folder/shoal-bench-$driver-*" >/dev/null && break
+		sleep 0.05
+	done
+	[ "$tries" -lt 400 ] || bad "$name made no file in $folder"
+	kill -KILL $driver
+	wait $driver 2>/dev/null
+	for tries in $(seq 400); do
+		compgen -G "$folder/shoal-bench-$driver-*" >/dev/null || break
+		sleep 0.05
+	done
+	[ "$tries" -lt 400 ] || bad "left in $folder by $name"
+}
+
+section "every peer"
+quick=
+slow=
+for name in $names; do
+	case $name in
+	iceoryx | nats) slow="$slow $name" ;; # a daemon for each start
+	*) quick="$quick $name" ;;
+	esac
+done
+delivers 64,64K $quick
+delivers 64 $slow
+
+section "killed"
+! is_built message-queue || killed message-queue /dev/shm
+! is_built iceoryx || killed iceoryx /tmp
+
+section "the document's tables"
+if command -v jq >/dev/null; then
+	"$program" --duration 50ms --starts 1 --sizes 64 -t line,ring,topic --json >run.json
+	exits 0 jq -r -f "$SHOAL_SRC/scripts/peers.jq" run.json
+	has out "### Round trips, both sides spin"
+	has out "| topic | "
+fi
+[ ! -s failures ]

@@ -24,16 +24,18 @@ static void set_up(void)
 	map = &((struct handle *)pubsub.subs[0])->map;
 }
 
+/* What they lead to must lie where the harness can tell that it is outside before it is touched: so
+ * indexes have few bits here. */
+
 /* An index that is used as it was found. */
 static int64_t unchecked_index(void)
 {
 	uint64_t word = atomic_load(&map->controls[0].owner);
-	const struct seat_entry *entry = seat_entry(&map->region, word_tag(word).seat);
+	const struct seat_entry *entry = seat_entry(&map->region, word_tag(word).seat & 0x7ff);
 	return atomic_load(&entry->word) == 0;
 }
 
-/* Looked at, found good, and fetched again to be used. Of 16 bits, so that what it leads to is
- * still where the harness can tell that it is outside, before it is touched. */
+/* Looked at, found good, and fetched again to be used. */
 static int64_t double_fetch(void)
 {
 	if ((atomic_load(&map->body->shared.used) & 0xffff) > map->subscribers)

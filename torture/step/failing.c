@@ -222,18 +222,19 @@ static uint64_t run_case(struct lab *lab, const struct op *op, struct fault_plan
 
 /* ---- all cases of an operation ----------------------------------------------------------- */
 
-/* The n-th call, with one errno or with all. False: there is no n-th call. */
+/* The n-th call, with one errno or with all: a mistake must be found whatever the seed, and there
+ * are errors that hide it (EINTR is tried again). False: there is no n-th call. */
 static bool run_call(struct lab *lab, const struct op *op, struct fault_plan plan,
 		     uint64_t *violations)
 {
-	const bool quiet = op->flags & OP_WRONG;
+	const bool quiet = op->flags & OP_WRONG, all = quiet || lab->whole;
 	unsigned count = 1;
-	plan.error = lab->whole ? 0 : (unsigned)next_random(&lab->random);
+	plan.error = all ? 0 : (unsigned)next_random(&lab->random);
 	for (unsigned i = 0; i < count; i++, plan.error++) {
 		*violations += run_case(lab, op, plan, quiet || *violations >= VIOLATIONS_MAX);
 		if (!lab->deal->seen.hit)
 			return false;
-		if (lab->whole)
+		if (all)
 			count = fault_errnos(lab->deal->seen.row);
 	}
 	return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that sleeps until the driver and all its sides are gone, however they ended, and then
- * removes what the kernel does not: the folder of objects, and the System V queue.
+ * A process that sleeps until the driver, all its sides and a transport's daemon are gone, however
+ * they ended, and then removes what the kernel does not: the folder of objects, the System V queue,
+ * and files. A daemon that outlives a killed driver for some seconds is killed.
  */
 #ifndef LAB_JANITOR_H
 #define LAB_JANITOR_H

@@ -45,7 +45,7 @@ struct lab_case {
 #define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
 #define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
 
-#define LAB_FILES 4
+#define LAB_FILES 12
 
 /* What the driver made for a transport. In shared memory, so no pointers. */
 struct lab_link {

@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 
+#include <grp.h>
 #include <iceoryx_binding_c/log.h>
 #include <iceoryx_binding_c/publisher.h>
 #include <iceoryx_binding_c/runtime.h>
@@ -16,11 +17,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BYTES_MOST    ((uint64_t)4 << 20) /* the largest chunk of RouDi's own configuration */
-#define QUEUE_MOST    256
-#define OPEN_LIMIT_NS 30000000000
-#define LOOK_NS       1000000
-#define WAIT_S        30 /* longer than any message takes: the other side is gone */
+#define BYTES_MOST     ((uint64_t)4 << 20) /* the largest chunk of RouDi's own configuration */
+#define QUEUE_MOST     256
+#define OPEN_LIMIT_NS  30000000000
+#define LOOK_NS        1000000
+#define FILES_OF_SIDES 4
+#define WAIT_S         30 /* longer than any message takes: the other side is gone */
 
 struct ends {
 	iox_pub_storage_t pub_storage;
@@ -30,6 +32,20 @@ struct ends {
 	iox_sub_t in;
 	iox_ws_t set; /* NULL: spinning */
 };
+
+/* What the daemon removes itself, unless it was killed. Only once it runs are they ours. */
+static void name_files_of_daemon(struct lab_link *link)
+{
+	const struct group *group = getgrgid(getegid()); /* its pools are the group's */
+	const char *const paths[] = {"/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock",
+				     "/dev/shm/iceoryx_mgmt"};
+	int at = FILES_OF_SIDES;
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++, at++)
+		snprintf(link->files[at], sizeof link->files[0], "%s", paths[i]);
+	if (group != NULL)
+		snprintf(link->files[at], sizeof link->files[0], "/dev/shm/%s", group->gr_name);
+}
 
 static bool iceoryx_make(struct lab_link *link, const struct lab_case *what, char *reason)
 {
@@ -53,8 +69,11 @@ static bool iceoryx_make(struct lab_link *link, const struct lab_case *what, cha
 		snprintf(link->files[2 * side + 1], sizeof link->files[0], "/tmp/%s-%d.lock",
 			 link->name, side);
 	}
-	return peer_daemon_start(link, command, reason) &&
-	       peer_daemon_ready(link, "RouDi is ready for clients", reason);
+	if (!peer_daemon_start(link, command, reason) ||
+	    !peer_daemon_ready(link, "RouDi is ready for clients", reason))
+		return false;
+	name_files_of_daemon(link);
+	return true;
 }
 
 static iox_pub_t make_publisher(struct ends *ends, const char *name)

@@ -38,9 +38,19 @@ delivers() {
 	done
 }
 
-# killed NAME PATTERN: files of that name, beside the folder of objects, go when the driver does.
+# child_of PID NAME: the process of that name.
+child_of() {
+	local status
+	for status in /proc/[0-9]*/status; do
+		awk -v parent="$1" -v name="$2" '/^Name:/ { mine = $2 == name } /^Pid:/ { pid = $2 }
+			/^PPid:/ && mine && $2 == parent { print pid }' "$status" 2>/dev/null
+	done
+}
+
+# killed NAME FOLDER [DAEMON]: files named for the driver, beside the folder of objects, go when it
+# does; and so does the daemon, though it can't do anything for it.
 killed() {
-	local name=$1 folder=$2 driver tries
+	local name=$1 folder=$2 driver tries daemon=
 	"$program" --duration 20s --starts 1 --sizes 64 --jobs round-trip -t "$name" \
 		>killed.out 2>&1 &
 	driver=$!
@@ -49,6 +59,10 @@ killed() {
 		sleep 0.05
 	done
 	[ "$tries" -lt 400 ] || bad "$name made no file in $folder"
+	if [ $# -gt 2 ]; then
+		daemon=$(child_of $driver "$3")
+		kill -STOP $daemon || bad "no daemon $3"
+	fi
 	kill -KILL $driver
 	wait $driver 2>/dev/null
 	for tries in $(seq 400); do
@@ -56,6 +70,8 @@ killed() {
 		sleep 0.05
 	done
 	[ "$tries" -lt 400 ] || bad "left in $folder by $name"
+	[ -z "$daemon" ] || ! grep -q '^State:.[^Z]' /proc/$daemon/status 2>/dev/null ||
+		bad "$3 outlived its driver"
 }
 
 section "every peer"
@@ -73,6 +89,9 @@ delivers 64 $slow
 section "killed"
 ! is_built message-queue || killed message-queue /dev/shm
 ! is_built iceoryx || killed iceoryx /tmp
+section "killed, and its daemon hangs"
+! is_built iceoryx || killed iceoryx /tmp iox-roudi
+! is_built iceoryx || [ ! -e /tmp/roudi.lock ] || bad "iox-roudi's files are left"
 
 section "the document's tables"
 if command -v jq >/dev/null; then

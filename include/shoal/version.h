@@ -16,9 +16,14 @@
 /* The version of the shared layout that this library reads and writes. */
 #define SHOAL_LAYOUT_VERSION 1
 
-#if defined(__GNUC__)
+#if defined(__has_attribute)
+#if __has_attribute(noplt) /* a call is one jump, not two: of a short call that is a twentieth */
+#define SHOAL_API __attribute__((visibility("default"), noplt))
+#endif
+#endif
+#if !defined(SHOAL_API) && defined(__GNUC__)
 #define SHOAL_API __attribute__((visibility("default")))
-#else
+#elif !defined(SHOAL_API)
 #define SHOAL_API
 #endif
 

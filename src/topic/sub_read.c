@@ -5,6 +5,7 @@
 #include "topic/sub.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 /* The quick path: a small message of the current lane. */
 static inline bool quick_look(const struct shoal_sub *sub, struct lane_message *message)
@@ -19,7 +20,10 @@ static inline void set_view(struct shoal_view *view, const void *data, uint64_t 
 	view->bytes = bytes;
 	view->sequence = sequence;
 	view->lost = lost;
-	view->lane = lane, view->reserved = 0;
+	/* With `reserved`, by one store: little-endian, as all of Shoal is. */
+	const uint64_t lane_and_reserved = lane;
+	memcpy((uint8_t *)view + offsetof(struct shoal_view, lane), &lane_and_reserved,
+	       sizeof(lane_and_reserved));
 }
 
 static inline void fill_view(const struct shoal_sub *sub, const void *data, uint64_t bytes,

@@ -48,7 +48,7 @@ void geometry_text(const struct shoal_topic_stat *stat, char *buffer, size_t siz
 	format_size(stat->payload_bytes, payload, sizeof payload);
 	snprintf(buffer, size,
 		 "%u lane%s of %s slots (%u bytes in place) with a payload area of %s each, "
-		 "%u subscribers",
+		 "%u subscriber%s",
 		 stat->lane_count, stat->lane_count == 1 ? "" : "s", slots, stat->inline_bytes,
-		 payload, stat->subscribers_max);
+		 payload, stat->subscribers_max, stat->subscribers_max == 1 ? "" : "s");
 }

@@ -13,7 +13,8 @@ exits 0 "$SHOAL_BIN" create market/ticks --lanes 2 --slots 1K --mode 0640 --payl
 has err "made the topic market/ticks: 2 lanes of 1,024 slots"
 exits 1 "$SHOAL_BIN" create market/ticks
 has err "there already"
-exits 0 "$SHOAL_BIN" create market/news
+exits 0 "$SHOAL_BIN" create market/news --lanes 1 --subscribers 1
+grep -Eq ' 1 lane of .* each, 1 subscriber$' err || bad "not one of each: $(cat err)"
 exits 0 "$SHOAL_BIN" create market
 exits 0 "$SHOAL_BIN" create other
 exits 0 "$SHOAL_BIN" pub market --slots 2K --no-wait </dev/null

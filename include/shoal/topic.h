@@ -86,7 +86,8 @@ SHOAL_API int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned fla
  * last seat in it. A loan that is out is aborted. NULL is fine. */
 SHOAL_API void shoal_pub_close(shoal_pub *pub);
 
-/* Writable memory for one message, between claim and commit or abort. */
+/* Writable memory for one message, in place, between claim and commit or abort. What is in it
+ * before you write has no meaning. */
 struct shoal_loan {
 	void *data;        /* aligned to at least 8 bytes; 64 for messages outside a slot */
 	size_t bytes;      /* as claimed; set it lower before commit to send less */

@@ -100,7 +100,6 @@ struct lane_writer {
 	uint64_t extents_first;
 	uint64_t extents_count;
 	uint64_t claimed_start;
-	uint64_t stage[LANE_INLINE_MAX / 8]; /* a small message between claim and commit */
 };
 
 /* Takes over a lane whose owner word is ours: recovers what the last owner left. */
@@ -310,6 +309,12 @@ __attribute__((always_inline)) static inline bool lane_put(struct lane_writer *w
 	struct lane_slot *slot = lane_slot(&writer->map, writer->position);
 	lane_copy_in(slot->data, data, bytes);
 	return lane_commit(writer, slot, bytes);
+}
+
+/* The same of one that was written into the slot of the writer's position itself. */
+static inline bool lane_commit_inside(struct lane_writer *writer, uint64_t bytes)
+{
+	return lane_commit(writer, lane_slot(&writer->map, writer->position), bytes);
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

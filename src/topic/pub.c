@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-enum loan_state { LOAN_NONE, LOAN_STAGED, LOAN_OUTSIDE };
+enum loan_state { LOAN_NONE, LOAN_INSIDE, LOAN_OUTSIDE };
 
 struct shoal_pub {
 	struct handle handle;
@@ -326,7 +326,7 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 	if (unlikely(!is_ready(pub)))
 		return refuse(pub);
 	const bool small = fits_slot(pub, bytes);
-	void *data = pub->writer.stage;
+	void *data = lane_slot(&pub->writer.map, pub->writer.position)->data;
 	if (unlikely(!small || lane_is_full(&pub->writer))) {
 		void *room = NULL;
 		int r = wait_for_room(pub, bytes, timeout_ns, &room);
@@ -334,7 +334,7 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 			return r;
 		data = small ? data : room;
 	}
-	pub->loan = small ? LOAN_STAGED : LOAN_OUTSIDE;
+	pub->loan = small ? LOAN_INSIDE : LOAN_OUTSIDE;
 	pub->loan_bytes = bytes;
 	pub->ready = 0;
 	*ret_loan = (struct shoal_loan){
@@ -367,7 +367,7 @@ int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 	enum loan_state state = pub->loan;
 	pub->loan = LOAN_NONE;
 	set_ready(pub);
-	bool slow = state == LOAN_STAGED ? lane_put(&pub->writer, pub->writer.stage, loan->bytes)
+	bool slow = state == LOAN_INSIDE ? lane_commit_inside(&pub->writer, loan->bytes)
 					 : lane_commit_outside(&pub->writer, loan->bytes);
 	loan->data = NULL;
 	return slow ? after_waking(pub) : 0;

@@ -2,6 +2,7 @@
 /* The round trip of a bare line each way, with 48 bytes of payload beside the number: see line.h.
  */
 #include "line.h"
+#include "paced.h"
 #include "programs.h"
 
 #define LINE_BYTES 56
@@ -46,4 +47,32 @@ static double line_run(struct bench_side *me, uint64_t count)
 	return me->side == 0 ? (double)start_ns / (double)count : 0.0;
 }
 
+static double paced_run(struct bench_side *me, uint64_t count)
+{
+	struct lines *lines = me->memory;
+	struct line *out = &lines->way[me->side];
+	struct line *in = &lines->way[1 - me->side];
+	static struct pace pace;
+	uint64_t first = atomic_load_explicit(&out->number, memory_order_relaxed) + 1;
+	uint64_t end = first + count + count / 8;
+	uint64_t sum = 0;
+
+	pace_begin(&pace, count / 8);
+	for (uint64_t sequence = first; sequence < end; sequence++) {
+		if (me->side == 0) {
+			pace_wait(&pace);
+			line_send(out, LINE_BYTES, sequence);
+		}
+		sum += line_take(in, LINE_BYTES, sequence);
+		if (me->side == 0)
+			pace_answered(&pace);
+		else
+			line_send(out, LINE_BYTES, sequence);
+	}
+	if (sum != payload_expected(LINE_BYTES, first, end - first))
+		bench_die("paced line: the sum is wrong");
+	return me->side == 0 ? pace_p99(&pace) : 0.0;
+}
+
+const struct bench_program ref_line_paced = {"line", line_memory_bytes, line_open, paced_run, NULL};
 const struct bench_program ref_line = {"line", line_memory_bytes, line_open, line_run, NULL};

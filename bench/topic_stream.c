@@ -21,6 +21,18 @@ BENCH_INLINE void publish_loop(struct use_end *end, size_t bytes, uint64_t count
 	}
 }
 
+BENCH_INLINE void publish_in_turn(struct use_end *end, size_t bytes, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t message[8];
+
+		payload_fill(message, bytes, end->sequence++);
+		must(shoal_pub_publish(i % 2 == 0 ? end->pub : end->second, message, bytes,
+				       SHOAL_FOREVER),
+		     "shoal_pub_publish");
+	}
+}
+
 BENCH_INLINE uint64_t borrow_loop(struct use_end *end, size_t bytes, uint64_t count)
 {
 	uint64_t sum = 0;
@@ -97,7 +109,7 @@ BENCH_INLINE uint64_t receivev_loop(struct use_end *end, size_t bytes, uint64_t 
 	return sum;
 }
 
-enum way { BY_BORROW, BY_RECEIVE, BY_BATCH };
+enum way { BY_BORROW, BY_RECEIVE, BY_BATCH, IN_TURN };
 
 static void send_some(struct bench_side *me, enum way way, uint64_t count)
 {
@@ -108,6 +120,8 @@ static void send_some(struct bench_side *me, enum way way, uint64_t count)
 		publishv_loop(end, 48, count, batch);
 	else if (way == BY_BATCH)
 		publishv_loop(end, 64, count, batch);
+	else if (way == IN_TURN)
+		publish_in_turn(end, 64, count);
 	else if (me->setup->bytes == 48)
 		publish_loop(end, 48, count);
 	else
@@ -167,6 +181,18 @@ static double batch_run(struct bench_side *me, uint64_t count)
 	return stream_run(me, BY_BATCH, count);
 }
 
+static void pair_open(struct bench_side *me)
+{
+	use_open_oneway(me);
+	if (me->side == 0)
+		((struct use_end *)me->state)->second = use_pub(me->topic, me->setup);
+}
+
+static double pair_run(struct bench_side *me, uint64_t count)
+{
+	return stream_run(me, IN_TURN, count);
+}
+
 static void large_send(struct use_end *end, size_t bytes, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
@@ -206,6 +232,8 @@ static double large_run(struct bench_side *me, uint64_t count)
 }
 
 const struct bench_program topic_stream = {"topic", NULL, use_open_oneway, borrow_run, use_close};
+const struct bench_program topic_stream_pair = {"topic, two publishers", NULL, pair_open, pair_run,
+						use_close};
 const struct bench_program topic_stream_copy = {"topic, receive", NULL, use_open_oneway,
 						receive_run, use_close};
 const struct bench_program topic_stream_batch = {"topic, batches", NULL, use_open_oneway, batch_run,

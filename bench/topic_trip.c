@@ -3,7 +3,7 @@
  * A round trip through two topics, one publisher in each: publish, then wait for the answer;
  * spinning, and asleep. And the round trip of a message that nobody fills or reads.
  */
-#include "payload.h"
+#include "paced.h"
 #include "programs.h"
 #include "topic_use.h"
 
@@ -58,6 +58,32 @@ static double trip_run(struct bench_side *me, uint64_t count)
 						 : trip_loop(me, 64, count);
 
 	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
+}
+
+static double paced_run(struct bench_side *me, uint64_t count)
+{
+	struct use_end *end = me->state;
+	static struct pace pace;
+	uint64_t first = end->sequence;
+	uint64_t last = first + count + count / 8;
+	uint64_t sum = 0;
+
+	pace_begin(&pace, count / 8);
+	for (uint64_t sequence = first; sequence < last; sequence++) {
+		if (me->side == 0) {
+			pace_wait(&pace);
+			trip_send(end, 48, sequence);
+		}
+		sum += trip_take(end, 48);
+		if (me->side == 0)
+			pace_answered(&pace);
+		else
+			trip_send(end, 48, sequence);
+	}
+	if (sum != payload_expected(48, first, last - first))
+		bench_die("paced round trip: the sum is wrong");
+	end->sequence = last;
+	return me->side == 0 ? pace_p99(&pace) : 0.0;
 }
 
 /* Both asleep: see payload_think. Side 0 counts from its message to the answer, without what the
@@ -153,6 +179,7 @@ static void calls_close(struct bench_side *me)
 }
 
 const struct bench_program topic_trip = {"topic", NULL, use_open_bothways, trip_run, use_close};
+const struct bench_program topic_paced = {"topic", NULL, use_open_bothways, paced_run, use_close};
 const struct bench_program topic_blocking = {"topic", NULL, use_open_bothways, blocking_run,
 					     use_close};
 const struct bench_program topic_calls_trip = {"topic", NULL, use_open_bothways, untouched_trip_run,

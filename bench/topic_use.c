@@ -66,6 +66,7 @@ void use_close(struct bench_side *me)
 	struct use_end *end = me->state;
 
 	shoal_pub_close(end->pub);
+	shoal_pub_close(end->second);
 	shoal_sub_close(end->sub);
 	free(end);
 }

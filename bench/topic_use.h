@@ -21,6 +21,7 @@ shoal_sub *use_sub(const char *name, const struct bench_setup *setup);
 /* The state of most programs: side 0 has the publisher, side 1 the subscriber. */
 struct use_end {
 	shoal_pub *pub;
+	shoal_pub *second; /* NULL but where two take turns */
 	shoal_sub *sub;
 	uint64_t sequence; /* of the next message, from 0 */
 };

@@ -13,7 +13,7 @@ static const char usage[] =
     "  --kills N      and until so many were killed\n"
     "  --seed N       the same choices again; the moments differ\n"
     "  --counts FILE  appends what was done, as lines 'key value'\n"
-    "  --cgroup DIR   a memory cgroup with a limit of some MiB, for some workers to die in\n"
+    "  --cgroup DIR   the memory cgroup for some workers to die in, with a limit of some MiB\n"
     "  --identity N   instead: who is alive, with N cycles of SIGSTOP and SIGCONT\n"
     "  --scribble S   instead: a stranger writes all over an object, S seconds\n"
     "  --plant WHAT   one worker in a while does wrong: succeeds when that is found\n";
@@ -105,6 +105,7 @@ static void write_counts(const char *path, const struct plan *plan)
 		return;
 	count(file, "kills", plan->totals.kills);
 	count(file, "stops", plan->totals.stops);
+	count(file, "squeezed", plan->totals.squeezed);
 	count(file, "lives", plan->totals.lives);
 	count(file, "rounds", plan->totals.rounds);
 	count(file, "checks", plan->totals.checks);
@@ -124,10 +125,11 @@ static void print_done(const struct plan *plan, int64_t start)
 	for (int i = 0; i < OP_COUNT; i++)
 		calls += book->done[i];
 	printf("%.1f s, %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
-	       " stopped, %" PRIu64 " execs, %" PRIu64 " forks, %" PRIu64 " unmapped\n",
+	       " stopped, %" PRIu64 " out of memory, %" PRIu64 " execs, %" PRIu64 " forks, %" PRIu64
+	       " unmapped\n",
 	       (double)(now_ns() - start) / 1e9, plan->totals.rounds, plan->totals.lives,
-	       plan->totals.kills, plan->totals.stops, book->done[OP_EXEC], book->done[OP_FORK],
-	       book->done[OP_UNMAP]);
+	       plan->totals.kills, plan->totals.stops, plan->totals.squeezed, book->done[OP_EXEC],
+	       book->done[OP_FORK], book->done[OP_UNMAP]);
 	printf("%" PRIu64 " calls, %" PRIu64 " messages published, %" PRIu64 " received, %" PRIu64
 	       " lanes taken over from the dead, %" PRIu64 " checks of all\n",
 	       calls, book->messages_sent, book->messages_read, book->inherited,
@@ -205,13 +207,13 @@ int main(int argc, char **argv)
 		return r;
 	}
 	topics_make(directory, place_small(small) ? small : NULL);
-	if (!place_cgroup)
-		printf("left out: a memory cgroup (none was named with --cgroup)\n");
+	place_make_cgroup();
 	catch_crashes();
 	signal(SIGUSR1, SIG_IGN); /* until a worker says what they mean to it */
 	signal(SIGUSR2, SIG_IGN);
 	int r = soak(&options);
 	place_leave(small);
+	place_remove_cgroup();
 	if (made_directory && rmdir(directory) < 0)
 		printf("%s is not empty\n", directory);
 	return r;

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 const char *place_cgroup;
+static char own_cgroup[96];
 static bool may_mount, may_twin;
 static int own_pids = -1;
 static int twin_pids[2] = {-1, -1};
@@ -37,6 +39,40 @@ bool place_squeeze(void)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", place_cgroup);
 	return write_file(path, "0");
 }
+
+/* ---- a memory cgroup ----------------------------------------------------------------------- */
+
+static bool try_cgroup(const char *parent, const char *limit)
+{
+	char path[128];
+	snprintf(own_cgroup, sizeof(own_cgroup), "%s/shoal-soak-%" PRIx64, parent, book->seed);
+	snprintf(path, sizeof(path), "%s/%s", own_cgroup, limit);
+	if (mkdir(own_cgroup, 0700) < 0)
+		return false;
+	if (access(path, W_OK) == 0 && write_file(path, "16777216"))
+		return true;
+	rmdir(own_cgroup);
+	return false;
+}
+
+void place_make_cgroup(void)
+{
+	if (place_cgroup)
+		return;
+	if (try_cgroup("/sys/fs/cgroup/memory", "memory.limit_in_bytes") ||
+	    try_cgroup("/sys/fs/cgroup", "memory.max"))
+		place_cgroup = own_cgroup;
+	else
+		printf("left out: a memory cgroup (none can be made, none was named: --cgroup)\n");
+}
+
+void place_remove_cgroup(void)
+{
+	if (place_cgroup == own_cgroup && rmdir(own_cgroup) < 0)
+		printf("can't remove %s: %s\n", own_cgroup, strerror(errno));
+}
+
+/* ---- becoming able ------------------------------------------------------------------------- */
 
 /*
  * An unprivileged user is one still, but may do more in a namespace of its own. From a PID

@@ -114,6 +114,8 @@ static bool reap(struct plan *plan)
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		uint32_t number = slot_of(pid);
+		if (number < WORKERS && slots[number].role == ROLE_SQUEEZED)
+			plan->totals.squeezed += WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 		if (number < WORKERS)
 			ended(plan, number, status);
 		else if (!WIFEXITED(status) || (WEXITSTATUS(status) & ~3))

@@ -336,7 +336,7 @@ enum role {
 	ROLE_THREADER,
 	ROLE_EXECER,
 	ROLE_HOG,
-	ROLE_SQUEEZED, /* only with --cgroup */
+	ROLE_SQUEEZED, /* only where there is a memory cgroup */
 	ROLE_COUNT
 };
 extern const char *const role_names[ROLE_COUNT];
@@ -346,7 +346,7 @@ __attribute__((noreturn)) void live(enum role role);
 int after_exec(void);
 
 struct totals {
-	uint64_t kills, stops, lives, rounds, checks, ended, execs;
+	uint64_t kills, stops, lives, rounds, checks, ended, execs, squeezed;
 };
 struct plan {
 	int64_t end_ns;
@@ -375,6 +375,9 @@ bool place_open_twins(void);
 void place_close_twins(void);
 /* The memory cgroup that some workers are to die in, by its path; NULL: none. */
 extern const char *place_cgroup;
+/* Makes one of 16 MiB where none was named and one may be made, else says so; and takes it away. */
+void place_make_cgroup(void);
+void place_remove_cgroup(void);
 /* Moves this process there. False: it can't be. */
 bool place_squeeze(void);
 /* Forks into the namespace `twin` (0, 1), or -1: where we are. */

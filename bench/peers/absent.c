@@ -48,3 +48,6 @@ ABSENT(nats, "nats", "libnats-dev and nats-server")
 #ifndef HAVE_iceoryx
 ABSENT(iceoryx, "iceoryx", "iceoryx and libiceoryx-binding-c-dev")
 #endif
+#ifndef HAVE_cyclonedds
+ABSENT(cyclonedds, "cyclonedds", "cyclonedds-dev and cyclonedds-tools")
+#endif

@@ -19,6 +19,7 @@ extern const struct lab_transport peer_nng;
 extern const struct lab_transport peer_libqb;
 extern const struct lab_transport peer_iceoryx;
 extern const struct lab_transport peer_nats;
+extern const struct lab_transport peer_cyclonedds;
 
 /* Where a ring holds values of a size that is known when it is compiled, messages up to this size
  * are its values: half of what moves between the cores. Larger ones lie in slots beside it, and its

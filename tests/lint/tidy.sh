@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# clang-tidy over every C file that the build compiles. A file that was clean stays so until it,
-# a header or the configuration changes, so a second run is quick. A file that is compiled for
-# several programs is looked at as the first of them sees it.
+# clang-tidy over every C file that the build compiles, but for those that it makes itself. A file
+# that was clean stays so until it, a header or the configuration changes, so a second run is quick.
+# A file that is compiled for several programs is looked at as the first of them sees it.
 set -eu
 command -v clang-tidy >/dev/null || { echo "no clang-tidy here"; exit 77; }
 
@@ -23,6 +23,7 @@ awk '/^{/ { entry = ""; next }
 todo=
 for file in $(sed -n 's/^ *"file": "\(.*\)",*$/\1/p' "$SHOAL_BUILD/compile_commands.json" | sort -u); do
 	[ -f "$file" ] || continue
+	case $file in "$SHOAL_BUILD"/*) continue ;; esac
 	stamp=$stamps/$(echo "${file#"$SHOAL_SRC"/}" | tr / +)
 	[ -n "$(find "$stamp" -newer "$file" -newer "$SHOAL_SRC/$newest" 2>/dev/null)" ] && continue
 	todo="$todo $file $stamp"

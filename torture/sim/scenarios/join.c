@@ -51,6 +51,14 @@ static void join_oldest(void)
 	read_some();
 }
 
+/* Whatever was published was held for whoever comes first. */
+static void join_first(void)
+{
+	join_oldest();
+	SIM_CHECK(rig_me()->first == 0, "it was held for it, and it starts at %llu",
+		  (unsigned long long)rig_me()->first);
+}
+
 static void join_lossy(void)
 {
 	rig_subscribe(true, true);
@@ -90,6 +98,11 @@ static void set_up_tiny(void)
 	set_up(&(struct rig_spec){.lanes = 1, .subscribers = 1, .slots = 2}, 1);
 }
 
+static void set_up_held(void)
+{
+	set_up(&(struct rig_spec){.lanes = 1, .subscribers = 2, .slots = 4, .hold = true}, 4);
+}
+
 static void set_up_outside(void)
 {
 	set_up(
@@ -116,6 +129,16 @@ static void check(void)
 	} else {
 		rig_go_round();
 	}
+}
+
+/* Where nobody ever came, the publisher waits still. */
+static void check_held(void)
+{
+	rig.spec.hold = false;
+	if (!sim_is_dead(1))
+		check();
+	else
+		rig_settle();
 }
 
 static void check_takeover(void)
@@ -177,6 +200,13 @@ static const struct scenario scenarios[] = {
      .actor = {publish_some, join_oldest},
      .check = check,
      .small = SMALL,
+     .large = LARGE},
+    {.name = "join: the first, held for",
+     .actors = 2,
+     .set_up = set_up_held,
+     .actor = {publish_some, join_first},
+     .check = check_held,
+     .small = {.preemptions = 1, .deaths = 1, .delays = 1},
      .large = LARGE},
     {.name = "join: two newcomers",
      .actors = 3,

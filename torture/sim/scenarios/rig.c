@@ -75,6 +75,7 @@ void rig_take_lane(void)
 	SIM_CHECK(me->lane != UINT32_MAX, "there is no lane left");
 	struct lane_map map = map_of(me, me->lane);
 	struct gate gate = topic_gate(&me->map, me->lane);
+	gate.hold = rig.spec.hold;
 	int r = lane_writer_open(&me->writer, &map, &gate, &me->map.body->wake,
 				 me->object.fences_itself);
 	SIM_CHECK(r == 0, "taking lane %u over: %d", me->lane, r);

@@ -35,6 +35,7 @@ struct rig_spec {
 	uint32_t lanes, subscribers, slots;
 	uint64_t area;    /* of payload that is used; 0: all there is */
 	uint32_t outside; /* bytes of the messages that go outside the slot; 0: none do */
+	bool hold;        /* publishers overwrite nothing until somebody has subscribed */
 };
 
 extern struct rig {

@@ -145,6 +145,12 @@ static void full_lane(void)
 	set_up_handles(2, 1, 1);
 }
 
+static void full_lane_alone(void)
+{
+	sim_fences_itself(1);
+	full_lane();
+}
+
 static void full_lane_two(void)
 {
 	set_up_handles(2, 1, 2);
@@ -236,6 +242,17 @@ static void borrow_many(void)
 {
 	for (int i = 0; i < 5; i++) {
 		int r = pubsub_borrow(SHOAL_FOREVER);
+		SIM_CHECK(r == 0, "borrowing: %d", r);
+	}
+}
+
+/* Without membarrier a sleep is a slice, and for ever is one after the other. */
+static void borrow_many_in_time(void)
+{
+	for (int i = 0; i < 5; i++) {
+		int r = pubsub_borrow(20 * WAIT_SLICE_NS);
+		if (r == -ETIMEDOUT && sim_is_dead(0))
+			return;
 		SIM_CHECK(r == 0, "borrowing: %d", r);
 	}
 }
@@ -462,6 +479,13 @@ static const struct scenario scenarios[] = {
      .actors = 2,
      .set_up = full_lane,
      .actor = {publish_many, borrow_many},
+     .may_sleep = may_sleep,
+     .check = pubsub_check_readers,
+     BOUNDS},
+    {.name = "wait: for room, the subscriber fences for itself",
+     .actors = 2,
+     .set_up = full_lane_alone,
+     .actor = {publish_many, borrow_many_in_time},
      .may_sleep = may_sleep,
      .check = pubsub_check_readers,
      BOUNDS},

@@ -53,12 +53,14 @@ static void *read_all(void *context)
 	return NULL;
 }
 
-static void run(uint64_t slots)
+static void run(uint64_t slots, bool fences_itself)
 {
 	struct rig rig;
 	struct reading readings[3];
 	pthread_t threads[3], writer;
-	rig_open(&rig, slots, 56, 8192);
+	rig_make(&rig, slots, 56, 8192);
+	assert_int_equal(
+	    lane_writer_open(&rig.writer, &rig.map, &rig.gate, &rig.wake, fences_itself), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		readings[i].rig = &rig;
 		readings[i].reader = rig_join(&rig, i, ENTRY_LOSSLESS, false);
@@ -76,8 +78,9 @@ static void run(uint64_t slots)
 static void test_readers_see_what_was_written_before(void **state)
 {
 	(void)state;
-	run(4);
-	run(64);
+	run(4, false);
+	run(64, false);
+	run(64, true); /* the way of a commit that looks for sleepers */
 }
 
 int main(void)

@@ -261,7 +261,8 @@ function calls(   at, shift, open, close_) {
 		close_ = closing(open)
 		if (!close_ || substr(code, close_ + 1, 1) != ";")
 			continue
-		if (function_of(shift) !~ repairs || substr(code, shift, 7) == "atomic_")
+		if (function_of(shift) !~ repairs ||
+		    substr(code, shift, close_ - shift) ~ /^(atomic_|static_assert)/)
 			continue
 		mutant("call", shift, close_ - shift + 1, "(void)0")
 	}

@@ -20,7 +20,7 @@ int lane_locate(const struct lane_map *map, const struct lane_slot *slot, uint64
 				  (unsigned long long)map->inline_bytes);
 	uint64_t start = atomic_load_explicit(&slot->data[0], memory_order_relaxed);
 	uint64_t bytes = atomic_load_explicit(&slot->data[1], memory_order_relaxed);
-	uint64_t offset = start % map->area;
+	uint64_t offset = lane_area_offset(map, start);
 	if (start % LANE_PAYLOAD_ALIGN != 0 || start >> 62 != 0 || bytes > map->area ||
 	    offset > map->area - bytes)
 		return error_fail(EBADMSG,

@@ -105,7 +105,7 @@ static void drop_passed_extents(struct lane_writer *writer)
 static uint64_t place_for(const struct lane_writer *writer, uint64_t bytes)
 {
 	uint64_t start = align_up(writer->head, LANE_PAYLOAD_ALIGN);
-	uint64_t offset = start % writer->map.area;
+	uint64_t offset = lane_area_offset(&writer->map, start);
 	return offset + bytes <= writer->map.area ? start : start - offset + writer->map.area;
 }
 
@@ -159,7 +159,7 @@ int lane_claim_outside(struct lane_writer *writer, uint64_t bytes, void **ret_da
 		drop_passed_extents(writer);
 	}
 	writer->claimed_start = start;
-	*ret_data = writer->map.payload + start % writer->map.area;
+	*ret_data = writer->map.payload + lane_area_offset(&writer->map, start);
 	return 0;
 }
 

@@ -349,7 +349,7 @@ static inline uint64_t lane_place_after(const struct lane_map *map, uint64_t hea
 					const struct lane_message *message)
 {
 	uint64_t offset = (uint64_t)(message->data - map->payload);
-	uint64_t place = head - head % map->area + offset;
+	uint64_t place = head - lane_area_offset(map, head) + offset;
 	return place >= head ? place : place + map->area;
 }
 

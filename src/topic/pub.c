@@ -327,9 +327,8 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 		return refuse(pub);
 	const bool small = fits_slot(pub, bytes);
 	void *data = lane_slot(&pub->writer.map, pub->writer.position)->data;
-	bool has_room = small && !lane_is_full(&pub->writer);
-	if (!small && !lane_is_full(&pub->writer))
-		has_room = lane_claim_outside(&pub->writer, bytes, &data) == 0;
+	bool has_room = !lane_is_full(&pub->writer) &&
+			(small || lane_claim_outside(&pub->writer, bytes, &data) == 0);
 	if (unlikely(!has_room)) {
 		void *room = NULL;
 		int r = wait_for_room(pub, bytes, timeout_ns, &room);

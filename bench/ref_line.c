@@ -22,7 +22,8 @@ static void line_open(struct bench_side *me)
 	(void)me;
 }
 
-static double line_run(struct bench_side *me, uint64_t count)
+/* How long `count` of them took. Paced where there is a pace, which then has the latencies. */
+BENCH_INLINE int64_t line_loop(struct bench_side *me, uint64_t count, struct pace *pace)
 {
 	struct lines *lines = me->memory;
 	struct line *out = &lines->way[me->side];
@@ -35,42 +36,36 @@ static double line_run(struct bench_side *me, uint64_t count)
 	for (uint64_t sequence = first; sequence < end; sequence++) {
 		if (sequence == end - count)
 			start_ns = bench_now_ns();
-		if (me->side == 0)
+		if (me->side == 0) {
+			if (pace != NULL)
+				pace_wait(pace);
 			line_send(out, LINE_BYTES, sequence);
+		}
 		sum += line_take(in, LINE_BYTES, sequence);
 		if (me->side == 1)
 			line_send(out, LINE_BYTES, sequence);
+		else if (pace != NULL)
+			pace_answered(pace);
 	}
 	start_ns = bench_now_ns() - start_ns;
 	if (sum != payload_expected(LINE_BYTES, first, end - first))
 		bench_die("line: the sum is wrong");
-	return me->side == 0 ? (double)start_ns / (double)count : 0.0;
+	return start_ns;
+}
+
+static double line_run(struct bench_side *me, uint64_t count)
+{
+	int64_t took_ns = line_loop(me, count, NULL);
+
+	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
 }
 
 static double paced_run(struct bench_side *me, uint64_t count)
 {
-	struct lines *lines = me->memory;
-	struct line *out = &lines->way[me->side];
-	struct line *in = &lines->way[1 - me->side];
 	static struct pace pace;
-	uint64_t first = atomic_load_explicit(&out->number, memory_order_relaxed) + 1;
-	uint64_t end = first + count + count / 8;
-	uint64_t sum = 0;
 
 	pace_begin(&pace, count / 8);
-	for (uint64_t sequence = first; sequence < end; sequence++) {
-		if (me->side == 0) {
-			pace_wait(&pace);
-			line_send(out, LINE_BYTES, sequence);
-		}
-		sum += line_take(in, LINE_BYTES, sequence);
-		if (me->side == 0)
-			pace_answered(&pace);
-		else
-			line_send(out, LINE_BYTES, sequence);
-	}
-	if (sum != payload_expected(LINE_BYTES, first, end - first))
-		bench_die("paced line: the sum is wrong");
+	line_loop(me, count, &pace);
 	return me->side == 0 ? pace_p99(&pace) : 0.0;
 }
 

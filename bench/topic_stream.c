@@ -10,26 +10,14 @@
 
 #define BATCH_MAX 64
 
-BENCH_INLINE void publish_loop(struct use_end *end, size_t bytes, uint64_t count)
+BENCH_INLINE void publish_loop(struct use_end *end, size_t bytes, uint64_t count, bool in_turn)
 {
 	for (uint64_t i = 0; i < count; i++) {
+		shoal_pub *pub = in_turn && i % 2 == 1 ? end->second : end->pub;
 		uint64_t message[8];
 
 		payload_fill(message, bytes, end->sequence++);
-		must(shoal_pub_publish(end->pub, message, bytes, SHOAL_FOREVER),
-		     "shoal_pub_publish");
-	}
-}
-
-BENCH_INLINE void publish_in_turn(struct use_end *end, size_t bytes, uint64_t count)
-{
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t message[8];
-
-		payload_fill(message, bytes, end->sequence++);
-		must(shoal_pub_publish(i % 2 == 0 ? end->pub : end->second, message, bytes,
-				       SHOAL_FOREVER),
-		     "shoal_pub_publish");
+		must(shoal_pub_publish(pub, message, bytes, SHOAL_FOREVER), "shoal_pub_publish");
 	}
 }
 
@@ -121,11 +109,11 @@ static void send_some(struct bench_side *me, enum way way, uint64_t count)
 	else if (way == BY_BATCH)
 		publishv_loop(end, 64, count, batch);
 	else if (way == IN_TURN)
-		publish_in_turn(end, 64, count);
+		publish_loop(end, 64, count, true);
 	else if (me->setup->bytes == 48)
-		publish_loop(end, 48, count);
+		publish_loop(end, 48, count, false);
 	else
-		publish_loop(end, 64, count);
+		publish_loop(end, 64, count, false);
 }
 
 static uint64_t take_some(struct bench_side *me, enum way way, uint64_t count)

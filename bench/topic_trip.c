@@ -28,7 +28,9 @@ BENCH_INLINE uint64_t trip_take(struct use_end *end, size_t bytes)
 	return sum;
 }
 
-BENCH_INLINE int64_t trip_loop(struct bench_side *me, size_t bytes, uint64_t count)
+/* How long `count` of them took. Paced where there is a pace, which then has the latencies. */
+BENCH_INLINE int64_t trip_loop(struct bench_side *me, size_t bytes, uint64_t count,
+			       struct pace *pace)
 {
 	struct use_end *end = me->state;
 	uint64_t first = end->sequence;
@@ -39,11 +41,16 @@ BENCH_INLINE int64_t trip_loop(struct bench_side *me, size_t bytes, uint64_t cou
 	for (uint64_t sequence = first; sequence < last; sequence++) {
 		if (sequence == last - count)
 			start_ns = bench_now_ns();
-		if (me->side == 0)
+		if (me->side == 0) {
+			if (pace != NULL)
+				pace_wait(pace);
 			trip_send(end, bytes, sequence);
+		}
 		sum += trip_take(end, bytes);
 		if (me->side == 1)
 			trip_send(end, bytes, sequence);
+		else if (pace != NULL)
+			pace_answered(pace);
 	}
 	start_ns = bench_now_ns() - start_ns;
 	if (sum != payload_expected(bytes, first, last - first))
@@ -54,35 +61,18 @@ BENCH_INLINE int64_t trip_loop(struct bench_side *me, size_t bytes, uint64_t cou
 
 static double trip_run(struct bench_side *me, uint64_t count)
 {
-	int64_t took_ns = me->setup->bytes == 48 ? trip_loop(me, 48, count)
-						 : trip_loop(me, 64, count);
+	int64_t took_ns = me->setup->bytes == 48 ? trip_loop(me, 48, count, NULL)
+						 : trip_loop(me, 64, count, NULL);
 
 	return me->side == 0 ? (double)took_ns / (double)count : 0.0;
 }
 
 static double paced_run(struct bench_side *me, uint64_t count)
 {
-	struct use_end *end = me->state;
 	static struct pace pace;
-	uint64_t first = end->sequence;
-	uint64_t last = first + count + count / 8;
-	uint64_t sum = 0;
 
 	pace_begin(&pace, count / 8);
-	for (uint64_t sequence = first; sequence < last; sequence++) {
-		if (me->side == 0) {
-			pace_wait(&pace);
-			trip_send(end, 48, sequence);
-		}
-		sum += trip_take(end, 48);
-		if (me->side == 0)
-			pace_answered(&pace);
-		else
-			trip_send(end, 48, sequence);
-	}
-	if (sum != payload_expected(48, first, last - first))
-		bench_die("paced round trip: the sum is wrong");
-	end->sequence = last;
+	trip_loop(me, 48, count, &pace);
 	return me->side == 0 ? pace_p99(&pace) : 0.0;
 }
 

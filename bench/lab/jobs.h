@@ -178,4 +178,9 @@ BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t 
 
 #define LAB_ALL_JOBS (LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM) | LAB_BIT(LAB_OPEN_LOOP))
 
+/* Of a transport that takes every job and every message: these, and the three of LAB_JOBS_OF. */
+#define LAB_DOES_ALL_OF(x)                                                                         \
+	.jobs = LAB_ALL_JOBS, .bytes_least = 8, .bytes_most = LAB_BYTES_MAX,                       \
+	.run = {x##_trip, x##_stream, x##_paced}
+
 #endif

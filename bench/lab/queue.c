@@ -204,26 +204,20 @@ LAB_JOBS_OF(sysv)
 const struct lab_transport lab_posix_mq = {
     .name = "posix-mq",
     .modes = LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(posix),
     .usual = true,
     .make = posix_make,
     .open = ends_open,
     .close = ends_close,
-    .run = {posix_trip, posix_stream, posix_paced},
 };
 
 const struct lab_transport lab_sysv_msg = {
     .name = "sysv-msg",
     .modes = LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(sysv),
     .usual = true,
     .make = sysv_make,
     .unmake = sysv_unmake,
     .open = ends_open,
     .close = ends_close,
-    .run = {sysv_trip, sysv_stream, sysv_paced},
 };

@@ -128,9 +128,7 @@ LAB_JOBS_OF(topic)
 const struct lab_transport lab_topic = {
     .name = "topic",
     .modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(topic),
     .usual = true,
     .publishers_most = PUBLISHERS_MAX,
     .subscribers_most = 256, /* as many as a topic has room for, unless one asks for more */
@@ -138,5 +136,4 @@ const struct lab_transport lab_topic = {
     .make = topic_make,
     .open = topic_open,
     .close = topic_close,
-    .run = {topic_trip, topic_stream, topic_paced},
 };

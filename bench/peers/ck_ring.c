@@ -113,12 +113,9 @@ const struct lab_transport peer_ck_ring = {
     .note = "Concurrency Kit, ck_ring for one producer and one consumer: up to 64 bytes as values, "
 	    "filled in place; larger ones in slots, whose numbers go through the ring",
     .modes = LAB_BIT(LAB_SPINNING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(ck),
     .usual = true,
     .memory_bytes = ways_bytes,
     .open = ck_open,
     .close = lab_free_state,
-    .run = {ck_trip, ck_stream, ck_paced},
 };

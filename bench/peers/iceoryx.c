@@ -203,13 +203,10 @@ const struct lab_transport peer_iceoryx = {
 	"iceoryx 2.0, C interface, iox-roudi with its own pools, chunks filled and read in place, "
 	"queues of 256 that block the publisher; sleeping by a wait set",
     .modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(iceoryx),
     .usual = true,
     .make = iceoryx_make,
     .unmake = peer_daemon_stop,
     .open = iceoryx_open,
     .close = iceoryx_close,
-    .run = {iceoryx_trip, iceoryx_stream, iceoryx_paced},
 };

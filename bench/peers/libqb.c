@@ -116,12 +116,9 @@ const struct lab_transport peer_libqb = {
 	"libqb, its ring buffer with its semaphore, shared by processes, chunks filled and read "
 	"in place; spinning by looking at once, sleeping in the semaphore",
     .modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(qb),
     .usual = true,
     .make = qb_make,
     .open = qb_open,
     .close = qb_close,
-    .run = {qb_trip, qb_stream, qb_paced},
 };

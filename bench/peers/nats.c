@@ -183,13 +183,10 @@ const struct lab_transport peer_nats = {
 	"NATS core, nats-server on 127.0.0.1 with its defaults; round trips and open loops sent "
 	"at once (SendAsap), streams buffered by the client, with a window of up to 1,024",
     .modes = LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(nats_peer),
     .usual = true,
     .make = nats_make,
     .unmake = peer_daemon_stop,
     .open = nats_peer_open,
     .close = nats_peer_close,
-    .run = {nats_peer_trip, nats_peer_stream, nats_peer_paced},
 };

@@ -95,12 +95,9 @@ const struct lab_transport peer_nng = {
     .note = "nng, two pair0 sockets over an abstract Unix socket, its threads on their side's "
 	    "processor; messages filled and read in its own buffers, up to 1,024 wait on each side",
     .modes = LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(nng_peer),
     .usual = true,
     .make = nng_peer_make,
     .open = nng_peer_open,
     .close = nng_peer_close,
-    .run = {nng_peer_trip, nng_peer_stream, nng_peer_paced},
 };

@@ -84,12 +84,9 @@ const struct lab_transport peer_rte_ring = {
     .note = "DPDK, rte_ring for one producer and one consumer, its elements as large as a message, "
 	    "filled and read in place (zc); without EAL, in memory that both map",
     .modes = LAB_BIT(LAB_SPINNING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(rte),
     .usual = true,
     .memory_bytes = ways_bytes,
     .open = rte_open,
     .close = lab_free_state,
-    .run = {rte_trip, rte_stream, rte_paced},
 };

@@ -135,12 +135,9 @@ const struct lab_transport peer_wfcqueue = {
     .note = "liburcu, wfcqueue: messages in its nodes, filled and read in place, which come back "
 	    "through a second queue; taken without its lock, since one takes",
     .modes = LAB_BIT(LAB_SPINNING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(wfcq),
     .usual = true,
     .memory_bytes = ways_bytes,
     .open = wfcq_open,
     .close = lab_free_state,
-    .run = {wfcq_trip, wfcq_stream, wfcq_paced},
 };

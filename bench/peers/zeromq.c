@@ -93,12 +93,9 @@ const struct lab_transport peer_zeromq = {
     .note = "ZeroMQ, two PAIR sockets over ipc, one I/O thread a side on that side's processor; "
 	    "messages filled and read in its own buffers, high-water marks as they are (1,000)",
     .modes = LAB_BIT(LAB_SLEEPING),
-    .jobs = LAB_ALL_JOBS,
-    .bytes_least = 8,
-    .bytes_most = LAB_BYTES_MAX,
+    LAB_DOES_ALL_OF(zeromq),
     .usual = true,
     .make = zeromq_make,
     .open = zeromq_open,
     .close = zeromq_close,
-    .run = {zeromq_trip, zeromq_stream, zeromq_paced},
 };

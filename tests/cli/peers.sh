@@ -47,31 +47,30 @@ child_of() {
 	done
 }
 
+# has_files FOLDER PID, has_no_files: of a driver with that number, beside the folder of objects.
+has_files() {
+	compgen -G "$1/shoal-bench-$2-*"
+}
+has_no_files() {
+	! has_files "$@"
+}
+
 # killed NAME FOLDER [DAEMON]: files named for the driver, beside the folder of objects, go when it
 # does; and so does the daemon, though it can't do anything for it.
 killed() {
-	local name=$1 folder=$2 driver tries daemon=
+	local name=$1 folder=$2 driver daemon=
 	"$program" --duration 20s --starts 1 --sizes 64 --jobs round-trip -t "$name" \
 		>killed.out 2>&1 &
 	driver=$!
-	for tries in $(seq 400); do
-		compgen -G "$folder/shoal-bench-$driver-*" >/dev/null && break
-		sleep 0.05
-	done
-	[ "$tries" -lt 400 ] || bad "$name made no file in $folder"
+	wait_for has_files "$folder" $driver
 	if [ $# -gt 2 ]; then
 		daemon=$(child_of $driver "$3")
 		kill -STOP $daemon || bad "no daemon $3"
 	fi
 	kill -KILL $driver
 	wait $driver 2>/dev/null
-	for tries in $(seq 400); do
-		compgen -G "$folder/shoal-bench-$driver-*" >/dev/null || break
-		sleep 0.05
-	done
-	[ "$tries" -lt 400 ] || bad "left in $folder by $name"
-	[ -z "$daemon" ] || ! grep -q '^State:.[^Z]' /proc/$daemon/status 2>/dev/null ||
-		bad "$3 outlived its driver"
+	wait_for has_no_files "$folder" $driver
+	[ -z "$daemon" ] || has_ended $daemon || bad "$3 outlived its driver"
 }
 
 section "every peer"
@@ -100,4 +99,4 @@ if command -v jq >/dev/null; then
 	has out "### Round trips, both sides spin"
 	has out "| topic | "
 fi
-[ ! -s failures ]
+finish

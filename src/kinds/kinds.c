@@ -59,8 +59,8 @@ static int is_there(void *context)
 {
 	struct os_file file;
 	const struct segment_name *name = context;
-	int r = os->stat_path(name->path, &file);
-	return r == 0 ? 1 : r == -ENOENT || r == -ENOTDIR ? 0 : r;
+	int r = name->backend->place->look(name, &file);
+	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
 int shoal_wait_exists(const char *name, int64_t timeout_ns)
@@ -69,11 +69,8 @@ int shoal_wait_exists(const char *name, int64_t timeout_ns)
 	int r = segment_name_parse(name, &parsed);
 	if (r < 0)
 		return r;
-	const char *slash = strrchr(parsed.path, '/');
-	char directory[SEGMENT_PATH_BYTES] = ".";
-	if (slash)
-		snprintf(directory, sizeof(directory), "%.*s",
-			 slash == parsed.path ? 1 : (int)(slash - parsed.path), parsed.path);
+	char directory[SEGMENT_PATH_BYTES];
+	backend_directory(parsed.path, directory);
 	r = os->wait_entry(directory, timeout_ns, is_there, &parsed);
 	if (r == 0 || r == -EAGAIN || r == -ETIMEDOUT || r == -EINTR)
 		return r;

@@ -169,7 +169,7 @@ static int unlink_ours(const struct segment *segment)
 	int r = segment_is_named(segment);
 	if (r <= 0)
 		return r;
-	r = os->unlink(segment->name.path);
+	r = segment_unlink(segment);
 	return r == 0 || r == -ENOENT ? 0 : fail_removal(segment, r);
 }
 

@@ -75,44 +75,6 @@ static int fail_in_use(struct object *object)
 			  object->segment.name.text, length ? users : "(unknown)");
 }
 
-/*
- * Something stands under the name that can't be opened as an object. It is taken away only if it
- * was meant to be one: it lies where only objects lie, or it has the magic number.
- */
-static int unlink_locked(const struct segment_name *name, int fd, const struct os_file *file)
-{
-	struct os_file now;
-	int r = os->lock(fd, SEGMENT_NAME_LOCK);
-	if (r < 0)
-		return error_fail(EBUSY, "'%s' is being removed by somebody else", name->text);
-	r = os->stat_path(name->path, &now);
-	if (r == 0 && now.device == file->device && now.inode == file->inode)
-		r = os->unlink(name->path);
-	os->unlock(fd, SEGMENT_NAME_LOCK);
-	if (r == 0 || r == -ENOENT)
-		return 0;
-	return error_fail(-r, "can't remove '%s': %s", name->text, strerror(-r));
-}
-
-static int remove_damaged(const struct segment_name *name, bool foreign, int why)
-{
-	int fd = os->open(name->path, true);
-	if (fd < 0)
-		return why;
-	struct os_file file;
-	uint64_t magic = 0;
-	int r = os->stat_fd(fd, &file);
-	if (r == 0 && file.type == OS_REGULAR)
-		os->read_at(fd, &magic, sizeof(magic), 0);
-	bool ours = name->backend == &backend_posix || magic == SEGMENT_MAGIC;
-	if (r == 0 && file.type == OS_REGULAR && ours && (file.uid == os->user() || foreign))
-		r = unlink_locked(name, fd, &file);
-	else
-		r = why;
-	os->close(fd);
-	return r;
-}
-
 static bool is_damage(int r)
 {
 	return r == -EBADMSG || r == -ENOTSUP || r == -ESTALE || r == -EXDEV || r == -ENODATA;
@@ -142,7 +104,7 @@ int object_remove(const struct segment_name *name, unsigned flags, const struct 
 	struct object object = {.seat.kept_fd = -1};
 	int r = segment_open(&object.segment, name, foreign);
 	if (is_damage(r) && force)
-		return remove_damaged(name, foreign, r);
+		return name->backend->place->discard(name, foreign, r);
 	if (r < 0)
 		return r;
 	object.kind = find_kind(kinds, &object.segment.region, object.segment.fixed.kind);

@@ -16,12 +16,12 @@ int registry_snapshot(struct snapshot *snapshot, const struct segment_name *name
 	int r = segment_peek(segment, name, foreign);
 	if (r < 0)
 		return r;
-	os->stat_fd(segment->fd, &snapshot->file);
+	segment_examine(segment, &snapshot->file);
 	uint64_t wanted = segment->region.body_offset + body_bytes;
 	uint64_t bytes = min_u64(wanted, segment->region.bytes);
 	/* Sized by a checked header, but still by a stranger: calloc says no to nonsense. */
 	uint8_t *copy = calloc(1, bytes);
-	int64_t n = copy ? os->read_at(segment->fd, copy, bytes, 0) : -ENOMEM;
+	int64_t n = copy ? segment_read(segment, copy, bytes, 0) : -ENOMEM;
 	if (n < 0) {
 		free(copy);
 		registry_drop(snapshot);
@@ -54,7 +54,7 @@ static bool has_changed(const struct snapshot *snapshot, uint32_t number)
 	const struct seat_entry *entry = seat_entry(&segment->region, number);
 	uint64_t offset = (uint64_t)((const uint8_t *)&entry->word - segment->region.base);
 	uint64_t now;
-	return os->read_at(segment->fd, &now, sizeof(now), offset) == (int64_t)sizeof(now) &&
+	return segment_read(segment, &now, sizeof(now), offset) == (int64_t)sizeof(now) &&
 	       now != atomic_load(&entry->word);
 }
 
@@ -133,7 +133,7 @@ static void describe_unreadable(struct shoal_object *object, const struct segmen
 	struct os_file file;
 	snprintf(object->problem, sizeof(object->problem), "%s", shoal_error_detail());
 	object->health = error == -EACCES || error == -EPERM ? SHOAL_FOREIGN_OWNER : SHOAL_DAMAGED;
-	if (os->stat_path(name->path, &file) == 0)
+	if (name->backend->place->look(name, &file) == 0)
 		describe_file(object, &file);
 }
 
@@ -197,7 +197,6 @@ static int by_name(const void *a, const void *b)
 /* A name, a group, or a group with its '/'. */
 static int check_prefix(const char *prefix)
 {
-	struct segment_name parsed;
 	char name[SEGMENT_NAME_PART * 2 + 3];
 	size_t length = strlen(prefix);
 	if (length == 0)
@@ -208,7 +207,7 @@ static int check_prefix(const char *prefix)
 		return error_fail(ENAMETOOLONG, "a name has at most %zu bytes", sizeof(name) - 2);
 	memcpy(name, prefix, length);
 	name[length] = '\0';
-	return backend_posix.path(name, parsed.path);
+	return backend_posix_check(name);
 }
 
 int registry_list(const char *prefix, const struct kind *const *kinds,

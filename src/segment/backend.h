@@ -1,32 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seam for kinds of shared memory. A backend turns a name into a place; those whose place is
- * a path (posix, file) share everything else. Others (System V, memfd) will bring functions for
- * open, create and unlink of their own: add them here when they come.
+ * The seam for kinds of shared memory. A backend is a scheme, a `place` (how an object is found,
+ * named and removed) and a `memory` (how its bytes are made and reached); what it has in common
+ * with another it shares: posix and file differ in their names alone.
+ *
+ * Whatever the memory is, a segment has a descriptor of a file on which seats are locked
+ * (segment->fd), and that file's device and inode are its identity.
+ *
+ * Functions that say so set the detail; the others return -errno, and the caller says what it was
+ * doing.
  */
 #ifndef SHOAL_SEGMENT_BACKEND_H
 #define SHOAL_SEGMENT_BACKEND_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "os/os.h"
 
 #define SEGMENT_PATH_BYTES 1024
 #define SEGMENT_NAME_PART  63 /* longest part of a POSIX object's name */
 
+struct segment;
+struct segment_name;
+
+struct place_calls {
+	/* Opens what the name leads to: sets segment->fd. Sets the detail. */
+	int (*open)(struct segment *segment, bool write);
+	/* A fresh descriptor of what the name leads to now, whatever that is. */
+	int (*open_again)(const struct segment *segment);
+	/* Makes a file of no size that nobody finds: sets segment->fd. Sets the detail. */
+	int (*create)(struct segment *segment);
+	/* Lets it be found. -EEXIST: somebody was faster. */
+	int (*publish)(struct segment *segment);
+	/* Gives back what was only needed to make it, published or not. */
+	void (*drop)(struct segment *segment);
+	/* What stands under the name. -ENOENT: nothing. */
+	int (*look)(const struct segment_name *name, struct os_file *file);
+	/* The caller holds the name lock and has seen the name lead to the segment. */
+	int (*unlink)(const struct segment *segment);
+	/* Takes away what can't be opened as an object, if it was meant to be one; otherwise
+	 * returns `why`, whose detail is set. */
+	int (*discard)(const struct segment_name *name, bool foreign, int why);
+};
+
+struct memory_calls {
+	int (*examine)(const struct segment *segment, struct os_file *file);
+	int64_t (*read)(const struct segment *segment, void *buffer, size_t bytes, uint64_t offset);
+	int (*set_size)(struct segment *segment, uint64_t bytes);
+	/* Takes the memory now, all of it or none; `what` it is for. Sets the detail. */
+	int (*reserve)(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);
+	int (*set_mode)(struct segment *segment, uint32_t mode);
+	int (*map)(const struct segment *segment, uint64_t bytes, enum os_map how, void **ret);
+	int (*unmap)(void *address, uint64_t bytes);
+};
+
 struct backend {
 	const char *scheme; /* what stands before ':' in a URI */
 	bool keep;          /* its objects stay by default */
-	/* Writes the path for `rest`, the name without its scheme. Sets the detail on failure. */
-	int (*path)(const char *rest, char path[SEGMENT_PATH_BYTES]);
+	/* Fills in what `place` needs from what follows the scheme. Sets the detail. */
+	int (*parse)(const char *rest, struct segment_name *ret);
+	const struct place_calls *place;
+	const struct memory_calls *memory;
 };
 
 extern const struct backend backend_posix;
 extern const struct backend backend_file;
+
+extern const struct place_calls place_path;   /* a file under a path */
+extern const struct memory_calls memory_file; /* the bytes of the file itself */
 
 /* Where POSIX objects live (SHOAL_DIR or /dev/shm), and what their file names begin with. */
 const char *backend_posix_directory(void);
 #define BACKEND_POSIX_PREFIX "shoal:"
 /* The object's name for a file name, "shoal:g:n" -> "g/n". False when it is not one of ours. */
 bool backend_posix_name(const char *entry, char *name, size_t room);
+/* 0 when `name` may stand after "posix:", or an error with a detail. */
+int backend_posix_check(const char *name);
+
+/* The directory that `path` lies in. */
+void backend_directory(const char *path, char directory[SEGMENT_PATH_BYTES]);
 
 #endif

@@ -4,10 +4,9 @@
  * stand in a name, so the way back is unique. Opened as files and not through shm_open, which
  * allows no O_TMPFILE and follows no SHOAL_DIR.
  */
-#include "segment/backend.h"
+#include "segment/segment.h"
 
 #include "base/error.h"
-#include "os/os.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,20 +47,25 @@ static int check_part(const char *part, size_t length)
 	return 0;
 }
 
-static int posix_path(const char *rest, char path[SEGMENT_PATH_BYTES])
+int backend_posix_check(const char *full)
 {
-	const char *slash = strchr(rest, '/');
-	const char *name = slash ? slash + 1 : rest;
-	int r = slash ? check_part(rest, (size_t)(slash - rest)) : 0;
+	const char *slash = strchr(full, '/');
+	const char *name = slash ? slash + 1 : full;
+	int r = slash ? check_part(full, (size_t)(slash - full)) : 0;
 	if (r == 0 && strchr(name, '/'))
 		r = error_fail(EINVAL, "more than one '/': %s", rules);
-	if (r == 0)
-		r = check_part(name, strlen(name));
+	return r < 0 ? r : check_part(name, strlen(name));
+}
+
+static int posix_parse(const char *rest, struct segment_name *ret)
+{
+	int r = backend_posix_check(rest);
 	if (r < 0)
 		return r;
-	int n = snprintf(path, SEGMENT_PATH_BYTES, "%s/" BACKEND_POSIX_PREFIX "%.*s%s%s",
+	const char *slash = strchr(rest, '/');
+	int n = snprintf(ret->path, SEGMENT_PATH_BYTES, "%s/" BACKEND_POSIX_PREFIX "%.*s%s%s",
 			 backend_posix_directory(), slash ? (int)(slash - rest) : 0, rest,
-			 slash ? ":" : "", name);
+			 slash ? ":" : "", slash ? slash + 1 : rest);
 	if (n < 0 || n >= SEGMENT_PATH_BYTES)
 		return error_fail(ENAMETOOLONG, "the path of SHOAL_DIR is too long");
 	return 0;
@@ -78,8 +82,13 @@ bool backend_posix_name(const char *entry, char *name, size_t room)
 	char *colon = strchr(name, ':');
 	if (colon)
 		*colon = '/';
-	char path[SEGMENT_PATH_BYTES];
-	return posix_path(name, path) == 0;
+	return backend_posix_check(name) == 0;
 }
 
-const struct backend backend_posix = {.scheme = "posix", .keep = false, .path = posix_path};
+const struct backend backend_posix = {
+    .scheme = "posix",
+    .keep = false,
+    .parse = posix_parse,
+    .place = &place_path,
+    .memory = &memory_file,
+};

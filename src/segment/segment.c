@@ -3,13 +3,22 @@
 
 #include "base/checksum.h"
 #include "base/error.h"
-#include "segment/hidden.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct backend *const backends[] = {&backend_posix, &backend_file};
+
+static const struct place_calls *place_of(const struct segment *segment)
+{
+	return segment->name.backend->place;
+}
+
+static const struct memory_calls *memory_of(const struct segment *segment)
+{
+	return segment->name.backend->memory;
+}
 
 static const struct backend *find_backend(const char *name, size_t length)
 {
@@ -45,12 +54,22 @@ int segment_name_parse(const char *name, struct segment_name *ret)
 			    EINVAL, "'%s': no such backend; there are posix: and file:", ret->text);
 		rest = colon + 1;
 	}
-	return ret->backend->path(rest, ret->path);
+	return ret->backend->parse(rest, ret);
 }
 
 uint64_t segment_body_offset(uint32_t seat_count)
 {
 	return align_up(SEGMENT_HEADER_BYTES + (uint64_t)seat_count * 64, PAGE_BYTES);
+}
+
+int segment_examine(const struct segment *segment, struct os_file *file)
+{
+	return memory_of(segment)->examine(segment, file);
+}
+
+int64_t segment_read(const struct segment *segment, void *buffer, size_t bytes, uint64_t offset)
+{
+	return memory_of(segment)->read(segment, buffer, bytes, offset);
 }
 
 /* ---- checks ------------------------------------------------------------------------------ */
@@ -151,28 +170,6 @@ static int check_place(struct segment *segment, const struct segment_place *plac
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static int fail_open(int err, const struct segment_name *name)
-{
-	switch (err) {
-	case ENOENT:
-		return error_fail(err, "there is no object '%s'", name->text);
-	case EISDIR:
-		return error_fail(err, "'%s' is a directory", name->text);
-	case ELOOP:
-		return error_fail(err, "'%s' is a symbolic link, and these are not followed",
-				  name->text);
-	case EACCES:
-		return error_fail(err,
-				  "no permission to use '%s': ask its owner to make it with a "
-				  "wider mode",
-				  name->text);
-	case ENXIO: /* a FIFO or a socket */
-		return error_fail(EINVAL, "'%s' is not a regular file", name->text);
-	default:
-		return error_fail(err, "can't open '%s': %s", name->text, strerror(err));
-	}
-}
-
 static int refuse_remote(struct segment *segment)
 {
 	struct os_room room;
@@ -188,7 +185,7 @@ static int read_header(struct segment *segment, uint64_t file_bytes)
 {
 	struct segment_header header;
 	memset(&header, 0, sizeof(header));
-	int64_t n = os->read_at(segment->fd, &header, sizeof(header), 0);
+	int64_t n = segment_read(segment, &header, sizeof(header), 0);
 	if (n < 0)
 		return error_fail((int)-n, "can't read '%s': %s", segment->name.text,
 				  strerror((int)-n));
@@ -204,19 +201,22 @@ static int read_header(struct segment *segment, uint64_t file_bytes)
 	return 0;
 }
 
-/* Of a descriptor that was just opened. When the kernel does not say what it is, it goes: later
+/* Of one that was just opened. When the kernel does not say what it is, it goes: later
  * nobody could tell that it is ours. */
 static int identify(struct segment *segment, struct os_file *file)
 {
-	int r = os->stat_fd(segment->fd, file);
-	if (r < 0) {
-		os->close(segment->fd);
-		segment->fd = -1;
-		return error_fail(-r, "can't examine '%s': %s", segment->name.text, strerror(-r));
+	struct os_file locks;
+	int r = os->stat_fd(segment->fd, &locks);
+	if (r == 0) {
+		segment->device = locks.device;
+		segment->inode = locks.inode;
+		r = segment_examine(segment, file);
 	}
-	segment->device = file->device;
-	segment->inode = file->inode;
-	return 0;
+	if (r == 0)
+		return 0;
+	os->close(segment->fd);
+	segment->fd = -1;
+	return error_fail(-r, "can't examine '%s': %s", segment->name.text, strerror(-r));
 }
 
 static int open_checked(struct segment *segment, const struct segment_name *name, bool foreign,
@@ -224,11 +224,12 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 {
 	memset(segment, 0, sizeof(*segment));
 	segment->name = *name;
-	segment->fd = os->open(name->path, write);
-	if (segment->fd < 0)
-		return fail_open(-segment->fd, name);
+	segment->fd = -1;
+	int r = place_of(segment)->open(segment, write);
+	if (r < 0)
+		return r;
 	struct os_file file;
-	int r = identify(segment, &file);
+	r = identify(segment, &file);
 	if (r == 0)
 		r = check_file(&file, name, foreign);
 	if (r == 0)
@@ -239,7 +240,7 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 static int map_segment(struct segment *segment)
 {
 	void *base = NULL;
-	int r = os->map(segment->fd, segment->fixed.total_bytes, OS_MAP_WRITE, &base);
+	int r = memory_of(segment)->map(segment, segment->fixed.total_bytes, OS_MAP_WRITE, &base);
 	if (r < 0) {
 		struct size_text size;
 		return error_fail(-r, "can't map the %s of '%s': %s",
@@ -270,64 +271,17 @@ int segment_open(struct segment *segment, const struct segment_name *name, bool 
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-static void split_directory(const char *path, char directory[SEGMENT_PATH_BYTES])
+static int create_place(struct segment *segment)
 {
-	const char *slash = strrchr(path, '/');
-	if (!slash)
-		snprintf(directory, SEGMENT_PATH_BYTES, ".");
-	else if (slash == path)
-		snprintf(directory, SEGMENT_PATH_BYTES, "/");
-	else
-		snprintf(directory, SEGMENT_PATH_BYTES, "%.*s", (int)(slash - path), path);
-}
-
-static int create_file(struct segment *segment)
-{
-	char directory[SEGMENT_PATH_BYTES];
-	split_directory(segment->name.path, directory);
-	int fd = os->create_unnamed(directory);
-	if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL)
-		fd = hidden_create(directory, segment->hidden);
-	if (fd == -ENOENT)
-		return error_fail(ENOENT, "the directory of '%s' does not exist: %s",
-				  segment->name.text, directory);
-	if (fd < 0)
-		return error_fail(-fd, "can't make '%s' in %s: %s", segment->name.text, directory,
-				  strerror(-fd));
-	segment->fd = fd;
 	struct os_file file;
-	return identify(segment, &file);
+	int r = place_of(segment)->create(segment);
+	return r < 0 ? r : identify(segment, &file);
 }
 
 int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what)
 {
 	int fd = segment_fd(segment);
-	if (fd < 0)
-		return fd;
-	int r = os->reserve(fd, offset, bytes);
-	if (r == 0)
-		return 0;
-	os->release(fd, offset, bytes); /* what came before it failed is nobody's */
-	struct os_room room = {0};
-	struct size_text need, total, free_now;
-	os->room(fd, &room);
-	char directory[SEGMENT_PATH_BYTES];
-	split_directory(segment->name.path, directory);
-	if (r == -ENOSPC)
-		return error_fail(ENOSPC,
-				  "%s of '%s' needs %s, but %s has %s free of %s; make "
-				  "that larger (mount -o remount,size=..., docker --shm-size=...) "
-				  "or ask for fewer slots and less payload",
-				  what, segment->name.text, error_size(bytes, &need), directory,
-				  error_size(room.available, &free_now),
-				  error_size(room.total, &total));
-	if (r == -EOPNOTSUPP)
-		return error_fail(ENOTSUP,
-				  "the file system of '%s' can't reserve memory "
-				  "(fallocate), so a full disk would kill its users; use another",
-				  segment->name.text);
-	return error_fail(-r, "can't reserve %s for '%s': %s", error_size(bytes, &need),
-			  segment->name.text, strerror(-r));
+	return fd < 0 ? fd : memory_of(segment)->reserve(segment, offset, bytes, what);
 }
 
 static int write_fixed(struct segment *segment, const struct segment_spec *spec)
@@ -357,7 +311,7 @@ static int prepare_file(struct segment *segment, const struct segment_spec *spec
 {
 	int r = refuse_remote(segment);
 	if (r == 0)
-		r = os->set_size(segment->fd, segment->region.bytes);
+		r = memory_of(segment)->set_size(segment, segment->region.bytes);
 	if (r < 0) {
 		struct size_text size;
 		return r == -ENOTSUP
@@ -375,7 +329,7 @@ static int prepare_file(struct segment *segment, const struct segment_spec *spec
 		r = write_fixed(segment, spec);
 	if (r < 0)
 		return r;
-	r = os->set_mode(segment->fd, spec->mode);
+	r = memory_of(segment)->set_mode(segment, spec->mode);
 	return r == 0 ? 0
 		      : error_fail(-r, "can't give '%s' its mode: %s", segment->name.text,
 				   strerror(-r));
@@ -390,7 +344,7 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 	segment->region.seat_count = spec->seat_count;
 	segment->region.body_offset = segment_body_offset(spec->seat_count);
 	segment->region.bytes = segment->region.body_offset + spec->body_bytes;
-	int r = create_file(segment);
+	int r = create_place(segment);
 	if (r == 0)
 		r = prepare_file(segment, spec);
 	if (r < 0)
@@ -400,9 +354,9 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 
 int segment_publish(struct segment *segment)
 {
-	int r = segment->hidden[0] ? os->link(segment->hidden, segment->name.path)
-				   : os->link_fd(segment->fd, segment->name.path);
-	hidden_drop(segment->hidden, segment->fd);
+	const struct place_calls *place = place_of(segment);
+	int r = place->publish(segment);
+	place->drop(segment);
 	if (r < 0 && r != -EEXIST)
 		return error_fail(-r, "can't give '%s' its name: %s", segment->name.text,
 				  strerror(-r));
@@ -422,9 +376,9 @@ static int same_inode(const struct segment *segment, int fd)
 void segment_close(struct segment *segment)
 {
 	if (segment->region.base)
-		os->unmap(segment->region.base, segment->region.bytes);
+		memory_of(segment)->unmap(segment->region.base, segment->region.bytes);
 	segment->region.base = NULL;
-	hidden_drop(segment->hidden, segment->fd);
+	place_of(segment)->drop(segment);
 	int same = same_inode(segment, segment->fd);
 	if (same < 0) /* a passing want of the kernel's is no reason to leave it open */
 		same = same_inode(segment, segment->fd);
@@ -450,7 +404,7 @@ static int fail_identity(const struct segment *segment, int r)
 
 static int open_by_name(const struct segment *segment)
 {
-	int fd = os->open(segment->hidden[0] ? segment->hidden : segment->name.path, true);
+	int fd = place_of(segment)->open_again(segment);
 	if (fd < 0)
 		return fd;
 	int r = same_inode(segment, fd);
@@ -507,13 +461,18 @@ int segment_reopen(struct segment *segment)
 int segment_is_named(const struct segment *segment)
 {
 	struct os_file file;
-	int r = os->stat_path(segment->name.path, &file);
-	if (r == -ENOENT || r == -ENOTDIR)
+	int r = place_of(segment)->look(&segment->name, &file);
+	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return error_fail(-r, "can't tell what '%s' leads to: %s", segment->name.text,
 				  strerror(-r));
 	return file.device == segment->device && file.inode == segment->inode;
+}
+
+int segment_unlink(const struct segment *segment)
+{
+	return place_of(segment)->unlink(segment);
 }
 
 bool segment_reread_place(struct segment *segment)

@@ -75,12 +75,18 @@ void segment_close_in_child(struct segment *segment);
 /* Unmaps and closes. A segment that was never published is gone then. */
 void segment_close(struct segment *segment);
 
+/* Facts about its memory, and a part of it copied out: as os->stat_fd and os->read_at. */
+int segment_examine(const struct segment *segment, struct os_file *file);
+int64_t segment_read(const struct segment *segment, void *buffer, size_t bytes, uint64_t offset);
+
 /* A checked descriptor for probes, or -errno: opens it again when the user closed ours. */
 int segment_fd(struct segment *segment);
 /* A fresh file description of the same inode, for a lock. The caller closes it. */
 int segment_reopen(struct segment *segment);
 /* 1 when the name leads to this very segment, 0 when not; or -errno with a detail. */
 int segment_is_named(const struct segment *segment);
+/* Takes its name away. The caller holds the name lock and has seen it lead here. */
+int segment_unlink(const struct segment *segment);
 
 /* Looks again whether the place is one of another boot, under the boot lock. */
 bool segment_reread_place(struct segment *segment);

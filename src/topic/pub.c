@@ -321,22 +321,10 @@ int64_t shoal_pub_publishv(shoal_pub *pub, const struct iovec *messages, size_t 
 	return (int64_t)count;
 }
 
-int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct shoal_loan *ret_loan)
+static inline int lend(struct shoal_pub *pub, void *data, size_t bytes, enum loan_state state,
+		       struct shoal_loan *ret_loan)
 {
-	if (unlikely(!is_ready(pub)))
-		return refuse(pub);
-	const bool small = fits_slot(pub, bytes);
-	void *data = lane_slot(&pub->writer.map, pub->writer.position)->data;
-	bool has_room = !lane_is_full(&pub->writer) &&
-			(small || lane_claim_outside(&pub->writer, bytes, &data) == 0);
-	if (unlikely(!has_room)) {
-		void *room = NULL;
-		int r = wait_for_room(pub, bytes, timeout_ns, &room);
-		if (r < 0)
-			return r;
-		data = small ? data : room;
-	}
-	pub->loan = small ? LOAN_INSIDE : LOAN_OUTSIDE;
+	pub->loan = state;
 	pub->loan_bytes = bytes;
 	pub->ready = 0;
 	*ret_loan = (struct shoal_loan){
@@ -345,6 +333,44 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 	    .sequence = pub->writer.position,
 	};
 	return 0;
+}
+
+static inline void *slot_data(const struct shoal_pub *pub)
+{
+	return lane_slot(&pub->writer.map, pub->writer.position)->data;
+}
+
+/* All but a small message that has room in a ready lane. */
+static SLOW_PATH int claim_slow(struct shoal_pub *pub, size_t bytes, int64_t timeout_ns,
+				struct shoal_loan *ret_loan)
+{
+	void *data = NULL;
+	int r = wait_for_room(pub, bytes, timeout_ns, &data);
+	if (r < 0)
+		return r;
+	return fits_slot(pub, bytes) ? lend(pub, slot_data(pub), bytes, LOAN_INSIDE, ret_loan)
+				     : lend(pub, data, bytes, LOAN_OUTSIDE, ret_loan);
+}
+
+/* A claim of more than a slot: its own function, so that the other needs no place for `data`. */
+static __attribute__((noinline)) int claim_outside(struct shoal_pub *pub, size_t bytes,
+						   int64_t timeout_ns, struct shoal_loan *ret_loan)
+{
+	void *data = NULL;
+	if (lane_is_full(&pub->writer) || lane_claim_outside(&pub->writer, bytes, &data) < 0)
+		return claim_slow(pub, bytes, timeout_ns, ret_loan);
+	return lend(pub, data, bytes, LOAN_OUTSIDE, ret_loan);
+}
+
+int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct shoal_loan *ret_loan)
+{
+	if (unlikely(!is_ready(pub)))
+		return refuse(pub);
+	if (unlikely(!fits_slot(pub, bytes)))
+		return claim_outside(pub, bytes, timeout_ns, ret_loan);
+	if (unlikely(lane_is_full(&pub->writer)))
+		return claim_slow(pub, bytes, timeout_ns, ret_loan);
+	return lend(pub, slot_data(pub), bytes, LOAN_INSIDE, ret_loan);
 }
 
 static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)

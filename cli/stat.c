@@ -206,6 +206,8 @@ static int show_all(const struct targets *targets)
 		printed = table_print(seats, seat_columns, SEAT_COLUMN_COUNT);
 	else if (table_style.json)
 		printed = json_print(values);
+	else
+		printed = finish_stdout(EXIT_DONE);
 	json_decref(values);
 	json_decref(seats);
 	return code == EXIT_DONE ? printed : code;

@@ -536,6 +536,31 @@ static void test_a_leased_file_is_busy(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* A program may have closed them: what it prints must not be written into an object. */
+static void test_an_object_is_never_a_standard_descriptor(void **state)
+{
+	(void)state;
+	int kept[3];
+	struct object made, opened;
+	for (int fd = 0; fd < 3; fd++) {
+		kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+		close(fd);
+	}
+	int r = rig_open(&made, "standard", SHOAL_CREATE);
+	int s = rig_open(&opened, "standard", 0);
+	bool taken = false;
+	for (int fd = 0; fd < 3; fd++) {
+		taken |= fcntl(fd, F_GETFD) >= 0;
+		dup2(kept[fd], fd);
+		close(kept[fd]);
+	}
+	assert_int_equal(r, 1);
+	assert_int_equal(s, 0);
+	assert_false(taken);
+	object_close(&opened);
+	object_close(&made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +585,7 @@ int main(void)
 	    RIG_TEST(test_a_file_that_can_not_be_examined_is_closed),
 	    RIG_TEST(test_a_seat_that_somebody_was_faster_to_lock_is_not_the_end),
 	    RIG_TEST(test_a_leased_file_is_busy),
+	    RIG_TEST(test_an_object_is_never_a_standard_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,13 +37,24 @@ static int result_busy(int r)
 	return r < 0 ? (errno == EAGAIN || errno == EINTR ? -EBUSY : -errno) : r;
 }
 
+/* In a program whose standard descriptors are closed, an object must not become one of them: what
+ * is printed would be written into it. */
+static int above_standard(int fd)
+{
+	if (fd < 0 || fd > STDERR_FILENO)
+		return result_busy(fd);
+	int r = result(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+	close(fd);
+	return r;
+}
+
 static int open_again(const char *path, int flags)
 {
 	int r, tries = 0;
 	do
 		r = open(path, flags, 0600);
 	while (again(r, &tries));
-	return result_busy(r);
+	return above_standard(r);
 }
 
 /* O_NONBLOCK: opening a FIFO or a device by mistake must not hang. */

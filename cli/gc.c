@@ -51,7 +51,7 @@ static int collect(const struct verb *verb, const char *prefix)
 	if (targets.count == 0)
 		code = finish_stdout(EXIT_DONE);
 	else
-		code = remove_targets(verb, &targets, 0);
+		code = remove_targets(verb, &targets, SHOAL_IF_LEFTOVER);
 	if (targets.count == 0 && !idle && !damaged)
 		say("nothing was left behind");
 	if (idle)

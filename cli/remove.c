@@ -75,6 +75,23 @@ static void say_refused(const struct target *target, int err, unsigned flags)
 	    users[0] ? " by " : "", users, target->name);
 }
 
+/* What became of it; says why, if it is not what was asked for. */
+static const char *remove_one(const struct target *target, unsigned flags)
+{
+	/* The name may lead to another object than the one that was shown. */
+	bool only_left = (flags & SHOAL_IF_LEFTOVER) && target->object.health == SHOAL_LEFTOVER;
+	int r = shoal_remove(target->name, only_left ? flags : flags & ~SHOAL_IF_LEFTOVER);
+
+	if (r == 0)
+		return "removed";
+	if (r == -ENOENT) /* somebody else was faster */
+		return "gone already";
+	if (r == -EBUSY && only_left)
+		return "in use again";
+	say_refused(target, r, flags);
+	return r == -EBUSY ? "in use" : "failed";
+}
+
 static int remove_all(const struct targets *targets, unsigned flags)
 {
 	json_t *rows = json_array();
@@ -82,18 +99,10 @@ static int remove_all(const struct targets *targets, unsigned flags)
 	int printed;
 
 	for (size_t i = 0; i < targets->count; i++) {
-		const struct target *target = &targets->list[i];
-		int r = shoal_remove(target->name, flags);
-		/* Somebody else was faster: it is gone, which is what was asked for. */
-		if (r < 0 && r != -ENOENT) {
-			say_refused(target, r, flags);
+		const char *result = remove_one(&targets->list[i], flags);
+		if (strcmp(result, "in use") == 0 || strcmp(result, "failed") == 0)
 			code = EXIT_FAILED;
-		}
-		add_row(rows, target,
-			r == 0         ? "removed"
-			: r == -ENOENT ? "gone already"
-			: r == -EBUSY  ? "in use"
-				       : "failed");
+		add_row(rows, &targets->list[i], result);
 	}
 	printed = table_print(rows, columns, COLUMN_COUNT);
 	json_decref(rows);

@@ -48,9 +48,12 @@ void shoal_list_free(struct shoal_object *objects)
 int shoal_remove(const char *name, unsigned flags)
 {
 	struct segment_name parsed;
-	if (flags & ~(SHOAL_FORCE | SHOAL_FOREIGN))
-		return error_fail(EINVAL, "flags 0x%x have no meaning here",
-				  flags & ~(SHOAL_FORCE | SHOAL_FOREIGN));
+	const unsigned known = SHOAL_FORCE | SHOAL_FOREIGN | SHOAL_IF_LEFTOVER;
+	if (flags & ~known)
+		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~known);
+	if ((flags & SHOAL_FORCE) && (flags & SHOAL_IF_LEFTOVER))
+		return error_fail(EINVAL,
+				  "SHOAL_FORCE and SHOAL_IF_LEFTOVER contradict each other");
 	int r = segment_name_parse(name, &parsed);
 	return r < 0 ? r : object_remove(&parsed, flags, kinds);
 }

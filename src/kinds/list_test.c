@@ -261,6 +261,26 @@ static void test_a_file_that_was_never_an_object_is_never_removed(void **state)
 	remove_file("letter");
 }
 
+/* Between a list of leftovers and their removal another may have got the name, and be kept. */
+static void test_only_a_leftover_is_removed_as_one(void **state)
+{
+	(void)state;
+	assert_int_equal(shoal_topic_create("kept", 0, &small), 0);
+	assert_int_equal(shoal_remove("kept", SHOAL_IF_LEFTOVER), -EBUSY);
+	assert_non_null(strstr(shoal_error_detail(), "'kept'"));
+	assert_int_equal(one("kept").health, SHOAL_IDLE);
+	assert_int_equal(shoal_remove("kept", SHOAL_IF_LEFTOVER | SHOAL_FORCE), -EINVAL);
+	assert_int_equal(shoal_remove("kept", 0), 0);
+
+	pid_t pid = publisher("left");
+	assert_int_equal(shoal_remove("left", SHOAL_IF_LEFTOVER), -EBUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(one("left").health, SHOAL_LEFTOVER);
+	assert_int_equal(shoal_remove("left", SHOAL_IF_LEFTOVER), 0);
+	assert_int_equal(shoal_remove("left", SHOAL_IF_LEFTOVER), -ENOENT);
+}
+
 static void test_flags_without_meaning(void **state)
 {
 	(void)state;
@@ -310,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),
 	    cmocka_unit_test(test_what_is_damaged_is_closed_again),
 	    cmocka_unit_test(test_a_file_that_was_never_an_object_is_never_removed),
+	    cmocka_unit_test(test_only_a_leftover_is_removed_as_one),
 	    cmocka_unit_test(test_flags_without_meaning),
 	    cmocka_unit_test(test_waiting_for_a_name),
 	    cmocka_unit_test(test_every_health_has_a_name),

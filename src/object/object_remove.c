@@ -107,6 +107,10 @@ int object_remove(const struct segment_name *name, unsigned flags, const struct 
 		return name->backend->place->discard(name, foreign, r);
 	if (r < 0)
 		return r;
+	if ((flags & SHOAL_IF_LEFTOVER) && (object.segment.fixed.flags & SEGMENT_KEEP)) {
+		segment_close(&object.segment);
+		return error_fail(EBUSY, "'%s' is no leftover: it was made to stay", name->text);
+	}
 	object.kind = find_kind(kinds, &object.segment.region, object.segment.fixed.kind);
 	r = remove_open(&object, force);
 	segment_close(&object.segment);

@@ -12,6 +12,11 @@
  * the last to close removes it; if all were killed, the next open removes what is left. An
  * object made with SHOAL_KEEP (always so for "file:") stays until it is removed.
  *
+ * In a directory with the sticky bit, as /dev/shm has, only the owner of a file may remove it: when
+ * the last to leave another user's object is not its owner, it stays as a leftover, and nobody but
+ * the owner and root can remove it or open one of that name. Let users share kept objects, or a
+ * SHOAL_DIR without that bit.
+ *
  * OWNERSHIP. An object's mode is what was asked for at creation (0600 by default; the umask does
  * not apply). An object that belongs to another user is refused unless SHOAL_FOREIGN is given.
  *
@@ -42,6 +47,7 @@ extern "C" {
 #define SHOAL_FOLLOW      0x0040u /* subscriber: no -EPIPE at the end, wait for a new publisher */
 #define SHOAL_HOLD        0x0080u /* publisher: overwrite nothing until somebody has subscribed */
 #define SHOAL_FORCE       0x0100u /* remove: even while it is in use */
+#define SHOAL_IF_LEFTOVER 0x0400u /* remove: only a leftover, not one that was made to stay */
 
 /* What can be seen of a seat or of an object from outside. */
 enum shoal_health {
@@ -87,10 +93,12 @@ SHOAL_API void shoal_list_free(struct shoal_object *objects);
 
 /*
  * Removes the object `name`. Without flags only one in which no seat is alive: -EBUSY otherwise.
- * With SHOAL_FORCE in any case; those who are in it get -ESTALE from then on. SHOAL_FOREIGN
- * allows another user's. An object too damaged to be read is removed only with SHOAL_FORCE
- * (-EBADMSG or what opening it would give, otherwise), and a file that was never an object is
- * never removed.
+ * With SHOAL_FORCE in any case; those who are in it get -ESTALE from then on. With
+ * SHOAL_IF_LEFTOVER only what shoal_list calls a leftover (-EBUSY otherwise): for who has seen one
+ * a while ago, when the name may be another object's by now. SHOAL_FOREIGN allows another user's.
+ * An object too damaged to be read is removed only with SHOAL_FORCE (-EBADMSG or what opening it
+ * would give, otherwise). So is whatever bears an object's file name among the POSIX objects; any
+ * other file that was never an object is never removed.
  * Returns 0, -ENOENT, -EBUSY, -EPERM, -EACCES, -EINVAL, or what opening it would give.
  */
 SHOAL_API int shoal_remove(const char *name, unsigned flags);

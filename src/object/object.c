@@ -160,6 +160,14 @@ static bool has_member(struct object *object)
 
 static int fail_removal(const struct segment *segment, int r)
 {
+	struct os_file file;
+	if ((r == -EPERM || r == -EACCES) && segment_examine(segment, &file) == 0 &&
+	    file.uid != os->user())
+		return error_fail(-r,
+				  "can't remove '%s', in which nobody is left: its directory lets "
+				  "only the owner, user %u, do so; ask for it (shoal gc), or share "
+				  "objects that are kept (SHOAL_KEEP)",
+				  segment->name.text, file.uid);
 	return error_fail(-r, "can't remove '%s': %s", segment->name.text, strerror(-r));
 }
 

@@ -5,8 +5,9 @@
 
 [ "$(id -u)" = 0 ] || { echo "skipped: only root can be another user"; exit 77; }
 # The folder of this test is root's alone.
+as_stranger=(env -C / setpriv --reuid=65534 --regid=65534 --clear-groups "$SHOAL_BIN")
 stranger() {
-	(cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$SHOAL_BIN" "$@")
+	"${as_stranger[@]}" "$@"
 }
 stranger --version >out 2>&1 || { echo "skipped: no other user can run the command: $(cat out)"; exit 77; }
 
@@ -55,4 +56,24 @@ has err "ermission"
 stranger rm mine --foreign --yes >out 2>err
 equal $? 3 "exit code"
 exits 0 "$SHOAL_BIN" rm mine --yes
+
+section "sticky directory: a stranger can't remove what it was the last to leave, and is told whom to ask"
+mkfifo pipe
+shoal pub sh --mode 0666 --no-wait <pipe 2>pub.err &
+pub=$!
+exec 3>pipe
+wait_for grep -q "made the topic" pub.err
+"${as_stranger[@]}" sub sh --foreign --follow >arrived 2>sub.err 3>&- &
+sub=$!
+wait_for has_seats_foreign sh 1
+exec 3>&-
+ends 0 $pub
+kill -TERM $sub
+ends 0 $sub
+equal "$(echo $(shoal ls -n -o name,health))" "sh leftover"
+echo x | stranger pub sh --foreign --no-wait >out 2>err
+equal $? 3 "exit code"
+has err "only the owner, user 0"
+exits 0 "$SHOAL_BIN" gc --yes
+nothing_left
 finish

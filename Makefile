@@ -10,7 +10,7 @@ export JOBS
 help:
 	@echo 'make demo      build, then see it at work on real files (a minute)'
 	@echo 'make test      build everything, run all tests'
-	@echo 'make torture   the long form of the crash lab: half an hour'
+	@echo 'make torture   the long form of the crash lab: three quarters of an hour'
 	@echo 'make model     search the models of the protocols (some minutes; takes spin)'
 	@echo 'make build     only build: build/release/bin/shoal'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR)'

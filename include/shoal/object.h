@@ -52,7 +52,8 @@ extern "C" {
 /* What can be seen of a seat or of an object from outside. */
 enum shoal_health {
 	SHOAL_ALIVE = 1,         /* object: some seat is held by a live process */
-	SHOAL_STOPPED = 2,       /* seat: alive, but stopped by a signal or a debugger */
+	SHOAL_STOPPED = 2,       /* seat: alive, but stopped by a signal or a debugger; one of
+				  * another PID namespace is just SHOAL_ALIVE */
 	SHOAL_DEAD = 3,          /* seat: its process died; repair is due */
 	SHOAL_IDLE = 4,          /* object: nobody is in it, and it was made to stay (SHOAL_KEEP) */
 	SHOAL_LEFTOVER = 5,      /* object: nobody is alive in it; gc or the next open removes it */

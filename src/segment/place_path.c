@@ -63,6 +63,12 @@ static int path_create(struct segment *segment)
 	if (fd == -ENOENT)
 		return error_fail(ENOENT, "the directory of '%s' does not exist: %s",
 				  segment->name.text, directory);
+	if (fd == -ENOSPC)
+		return error_fail(
+		    ENOSPC,
+		    "no room for another file, '%s', in %s: see 'df -i' and make that "
+		    "larger (mount -o remount,nr_inodes=...) or remove some",
+		    segment->name.text, directory);
 	if (fd < 0)
 		return error_fail(-fd, "can't make '%s' in %s: %s", segment->name.text, directory,
 				  strerror(-fd));

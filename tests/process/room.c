@@ -136,6 +136,25 @@ static void a_topic_that_does_not_fit_is_refused(void)
 	run_in("2m", fixed_part_too_large);
 }
 
+/* Memory is left, but no inode: the sentence says which limit it is. */
+static void no_inode_left(void)
+{
+	struct shoal_topic_options o = options();
+	shoal_sub *first, *second;
+	CHECK_R(1, shoal_sub_open(&first, NAME, SHOAL_CREATE, &o));
+	CHECK_R(-ENOSPC, shoal_sub_open(&second, "another", SHOAL_CREATE, &o));
+	CHECKF(strstr(shoal_error_detail(), "nr_inodes"), "%s", shoal_error_detail());
+	CHECKF(strstr(shoal_error_detail(), "'another'"), "%s", shoal_error_detail());
+	shoal_sub_close(first);
+	CHECK_R(1, shoal_sub_open(&second, "another", SHOAL_CREATE, &o));
+	shoal_sub_close(second);
+}
+
+static void without_an_inode_left_the_limit_is_named(void)
+{
+	run_in("8m,nr_inodes=2", no_inode_left);
+}
+
 /* The default lane has 3 MiB: subscribers fit in, a publisher does not. */
 static void lane_too_large(void)
 {
@@ -319,6 +338,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 	    CASE(a_topic_that_does_not_fit_is_refused),
+	    CASE(without_an_inode_left_the_limit_is_named),
 	    CASE(a_lane_that_does_not_fit_is_refused_and_subscribers_go_on),
 	    CASE(in_a_full_file_system_who_is_in_goes_on),
 	    CASE(once_there_is_room_the_topic_works),

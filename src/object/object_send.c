@@ -106,6 +106,9 @@ static int receive_piece(struct transfer *transfer, uint8_t *bytes, struct os_re
 		return await(transfer);
 	if (n < 0)
 		return fail_socket(n, "receive");
+	if (received->surplus && received->fd < 0)
+		return error_fail(EMFILE, "this process has no descriptor left for the one that "
+					  "came over the socket: it is lost");
 	if (received->surplus)
 		return fail_stranger("more than one descriptor, or a longer message");
 	if (n == 0 && transfer->done == 0)

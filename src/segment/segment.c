@@ -409,16 +409,20 @@ static int same_inode(const struct segment *segment, int fd)
 	return file.device == segment->device && file.inode == segment->inode;
 }
 
+/* To be closed? A passing want of the kernel's is no reason to leave it open. */
+static bool is_ours(const struct segment *segment, int fd)
+{
+	int same = same_inode(segment, fd);
+	return (same < 0 ? same_inode(segment, fd) : same) == 1;
+}
+
 void segment_close(struct segment *segment)
 {
 	if (segment->region.base)
 		memory_of(segment)->unmap(segment->region.base, segment->region.bytes);
 	segment->region.base = NULL;
 	place_of(segment)->drop(segment);
-	int same = same_inode(segment, segment->fd);
-	if (same < 0) /* a passing want of the kernel's is no reason to leave it open */
-		same = same_inode(segment, segment->fd);
-	if (same == 1)
+	if (is_ours(segment, segment->fd))
 		os->close(segment->fd);
 	segment->fd = -1;
 }
@@ -444,7 +448,7 @@ int segment_open_inherited(struct segment *segment, const struct segment *inheri
 
 void segment_take_descriptor(struct segment *segment, const struct segment *inherited)
 {
-	if (same_inode(segment, inherited->fd) != 1)
+	if (!is_ours(segment, inherited->fd))
 		return;
 	os->close(segment->fd);
 	segment->fd = inherited->fd;

@@ -38,8 +38,18 @@ void targets_free(struct targets *targets)
 	*targets = (struct targets){0};
 }
 
-/* A file is not in any list: only the library's answer about it tells what it is. */
-static int add_file(struct targets *targets, const char *name, unsigned flags)
+bool is_listed(const char *name)
+{
+	return !strchr(name, ':') || strncmp(name, "posix:", 6) == 0;
+}
+
+bool is_nameless(const char *name)
+{
+	return strncmp(name, "memfd:", 6) == 0 || strncmp(name, "anon:", 5) == 0;
+}
+
+/* What is not in any list: only the library's answer about it tells what it is. */
+static int add_unlisted(struct targets *targets, const char *name, unsigned flags)
 {
 	struct shoal_topic_stat *stat;
 	struct shoal_object unknown = {.health = SHOAL_DAMAGED};
@@ -89,8 +99,8 @@ int targets_add(struct targets *targets, const char *argument, unsigned flags)
 	const char *name = without_scheme(argument);
 	int r;
 
-	if (strncmp(argument, "file:", 5) == 0)
-		return add_file(targets, argument, flags);
+	if (!is_listed(argument))
+		return add_unlisted(targets, argument, flags);
 	r = shoal_list(name, &objects, &count);
 	if (r < 0)
 		return r;

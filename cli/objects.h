@@ -19,10 +19,14 @@ struct targets {
 
 /*
  * Adds what `argument` means: the object of that name if there is one; else, or with a '/' at the
- * end, the objects of that group. "file:PATH" is the object in that file. None is no error.
- * Returns 0 or -errno.
+ * end, the objects of that group. "file:PATH", "memfd:fd=N" and the like are that one object. None
+ * is no error. Returns 0 or -errno.
  */
 int targets_add(struct targets *targets, const char *argument, unsigned flags);
+/* Is it one of those that shoal_list knows? */
+bool is_listed(const char *name);
+/* Is it one that others can't find by its name? */
+bool is_nameless(const char *name);
 /* Adds all the objects whose names begin with `prefix` (NULL: all). */
 int targets_add_prefix(struct targets *targets, const char *prefix);
 void targets_free(struct targets *targets);

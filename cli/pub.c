@@ -2,6 +2,7 @@
 /* shoal pub: standard input to a topic. */
 #include "frame.h"
 #include "meter.h"
+#include "objects.h"
 #include "options.h"
 #include "wait.h"
 
@@ -71,7 +72,9 @@ static bool is_kept(const char *name)
 	size_t count;
 	bool kept = false;
 
-	if (strncmp(name, "file:", 5) == 0)
+	if (is_nameless(name)) /* with its last descriptor, and of one made here that is ours */
+		return strchr(name, '=') != NULL;
+	if (!is_listed(name))
 		return true;
 	if (strncmp(name, "posix:", 6) == 0)
 		name += 6;

@@ -3,6 +3,7 @@
 #include "frame.h"
 #include "json.h"
 #include "meter.h"
+#include "objects.h"
 #include "options.h"
 #include "wait.h"
 
@@ -94,7 +95,7 @@ static int open_topic(struct receiver *receiver)
 
 	for (;;) {
 		int r = shoal_sub_open(&receiver->sub, receiver->name, open_flags(), NULL);
-		if (r != -ENOENT && r != -ESTALE)
+		if ((r != -ENOENT && r != -ESTALE) || is_nameless(receiver->name))
 			return r;
 		if (stopped())
 			return -EINTR;

@@ -3,14 +3,32 @@
  * Objects: what all kinds have in common. One object is one segment of shared memory.
  *
  * NAMES. "NAME" or "GROUP/NAME": 1 to 63 bytes each of letters, digits, '.', '_' and '-', not
- * starting with '.'. A URI names the backend: "posix:GROUP/NAME" (the default backend; the file
- * /dev/shm/shoal:GROUP:NAME) or "file:PATH" (a mapped file, absolute or relative path). The
- * environment variable SHOAL_DIR moves the POSIX objects to another directory; it is ignored in
- * set-user-ID programs.
+ * starting with '.'. A URI names the backend:
+ *
+ *   posix:GROUP/NAME   the default: the file /dev/shm/shoal:GROUP:NAME. The environment variable
+ *                      SHOAL_DIR moves these objects to another directory; it is ignored in
+ *                      set-user-ID programs.
+ *   file:PATH          a mapped file, absolute or relative path
+ *   memfd:NAME         memory without a name outside (GROUP/NAME as well): with SHOAL_CREATE always
+ *                      a new object, else -ENOENT. Needs no /dev/shm and is not bound by its size.
+ *   memfd:fd=N         the memfd object behind descriptor N of this process: inherited, received
+ *                      (shoal_object_receive) or asked for (shoal_pub_fd). Another descriptor of
+ *                      the library's own is opened through /proc, which must be mounted and must
+ *                      let the object's mode do so; the caller keeps N and may close it at once.
+ *   memfd:pid=P,fd=N   the one behind descriptor N of process P, for who may look into that process
+ *   anon:NAME, anon:   as memfd:NAME; says that it is for this process and its forked children,
+ *                      which reach it by shoal_pub_rejoin and shoal_sub_rejoin
+ *
+ * Errors of their own: -EBADF (that descriptor is not open), -ESRCH (no process P), -EINVAL (the
+ * descriptor is no memfd), -EBADMSG (it is not sealed, or no object), -ENOSYS (no /proc), -ESTALE
+ * (the object was removed: without a name, no other can come in its place).
  *
  * LIFETIME. An object lives while a seat in it is held by a live process, and is gone after that:
  * the last to close removes it; if all were killed, the next open removes what is left. An
- * object made with SHOAL_KEEP (always so for "file:") stays until it is removed.
+ * object made with SHOAL_KEEP (always so for "file:") stays until it is removed. A "memfd:" or
+ * "anon:" object lives as long as anybody has a descriptor or a mapping of it, a descriptor on its
+ * way through a socket included, and then is gone: there is nothing to clean up. Its size is
+ * sealed, so no peer can cut it off under its users.
  *
  * In a directory with the sticky bit, as /dev/shm has, only the owner of a file may remove it: when
  * the last to leave another user's object is not its owner, it stays as a leftover, and nobody but
@@ -105,8 +123,34 @@ SHOAL_API void shoal_list_free(struct shoal_object *objects);
 SHOAL_API int shoal_remove(const char *name, unsigned flags);
 
 /*
+ * Hands the descriptor `fd` of a memfd: or anon: object (shoal_pub_fd, shoal_sub_fd, or one that
+ * was received) to whoever is at the other end of `socket`, a connected unix socket (SOCK_STREAM or
+ * SOCK_SEQPACKET), blocking or not. `fd` stays the caller's. While it is on its way the object
+ * lives. Objects of other backends are found by their names and not handed on.
+ * Returns 0 or: -EAGAIN (timeout_ns is 0 and the socket is full), -ETIMEDOUT, -EINTR (a signal),
+ * -EPIPE (the other side is gone; no SIGPIPE), -EINVAL (no unix socket, or `fd` is no memfd),
+ * -EBADMSG (`fd` is no object), -EBADF, -ENOTSOCK, -ETOOMANYREFS and what else sendmsg says.
+ * After -ETIMEDOUT a part may have been sent: close the socket then.
+ */
+SHOAL_API int shoal_object_send(int socket, int fd, int64_t timeout_ns);
+
+/*
+ * Takes such a descriptor from `socket`. On success *ret_fd is a new close-on-exec descriptor, the
+ * caller's to close: open the object as memfd:fd=*ret_fd, and close it then if nobody else is to
+ * have it. What the other side sends is doubted: anything but one descriptor of an object, with the
+ * message that shoal_object_send sends along, is -EBADMSG (or -EINVAL: no memfd) and is closed; no
+ * byte behind that message is read. *ret_fd is -1 on failure.
+ * Returns 0 or: -EAGAIN (timeout_ns is 0 and nothing is there), -ETIMEDOUT, -EINTR (a signal,
+ * before anything came), -EPIPE (the other side closed), -EMFILE, -EBADMSG, -ENOTSUP (an object of another
+ * layout), -EINVAL, -EBADF, -ENOTSOCK and what else recvmsg says. After a failure but -EAGAIN and
+ * -EINTR (and -ETIMEDOUT, on SOCK_SEQPACKET) a part may have been read: close the socket then.
+ */
+SHOAL_API int shoal_object_receive(int socket, int64_t timeout_ns, int *ret_fd);
+
+/*
  * Waits until there is an object of that name (of whatever kind). Sleeps without polling where
- * inotify works. Returns 0, -EAGAIN, -ETIMEDOUT, -EINTR (a signal), -EINVAL.
+ * inotify works. Returns 0, -EAGAIN, -ETIMEDOUT, -EINTR (a signal), -EINVAL (also for memfd: and
+ * anon:, under whose names nothing appears).
  */
 SHOAL_API int shoal_wait_exists(const char *name, int64_t timeout_ns);
 

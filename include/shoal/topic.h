@@ -82,6 +82,25 @@ SHOAL_API int shoal_topic_create(const char *name, unsigned flags,
 SHOAL_API int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 			     const struct shoal_topic_options *options);
 
+/*
+ * In a forked child: takes a seat and a lane of its own for the handle that it inherited, with the
+ * flags and spin_ns that it was opened with, so that it works again; until then each call on it is
+ * -ECHILD. The object is found by the inherited descriptor, or by its name where that was closed
+ * meanwhile; its name may be gone. The parent's handle, lane and seat are not touched, and a loan
+ * that was out stays the parent's. Any number of children may rejoin, and their children in turn.
+ * Returns 0, -EINVAL (the handle is not inherited: it has its seat), -ESTALE (the object was
+ * removed, or everybody who was in it has ended and it was not to be kept), -EUSERS, -ENOSPC, or
+ * what else shoal_pub_open returns. On failure the handle is as it was: close it, or try again.
+ * Cost: as shoal_pub_open.
+ */
+SHOAL_API int shoal_pub_rejoin(shoal_pub *pub);
+
+/* The descriptor that the publisher holds its object by, borrowed: close-on-exec, valid until the
+ * handle is closed; don't close it, lock it or change its size. Of a memfd: or anon: object it can
+ * be handed on (shoal_object_send, or inherited as a dup without close-on-exec) and opened as
+ * memfd:fd=N. -EINVAL, -ECHILD, -ESTALE. */
+SHOAL_API int shoal_pub_fd(shoal_pub *pub);
+
 /* Closes in order: tells subscribers, gives back the lane, and removes the topic if this was the
  * last seat in it. A loan that is out is aborted. NULL is fine. */
 SHOAL_API void shoal_pub_close(shoal_pub *pub);
@@ -142,6 +161,11 @@ SHOAL_API uint64_t shoal_pub_sequence(const shoal_pub *pub);
  */
 SHOAL_API int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 			     const struct shoal_topic_options *options);
+/* In a forked child, as shoal_pub_rejoin: takes a seat and an entry of its own. It starts now, or
+ * at the oldest message if it was opened with SHOAL_FROM_OLDEST: wherever the parent is. */
+SHOAL_API int shoal_sub_rejoin(shoal_sub *sub);
+/* As shoal_pub_fd. */
+SHOAL_API int shoal_sub_fd(shoal_sub *sub);
 /* Gives back the entry and removes the topic if this was the last seat in it. A view that is out
  * is released. NULL is fine. */
 SHOAL_API void shoal_sub_close(shoal_sub *sub);

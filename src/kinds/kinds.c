@@ -72,6 +72,12 @@ int shoal_wait_exists(const char *name, int64_t timeout_ns)
 	int r = segment_name_parse(name, &parsed);
 	if (r < 0)
 		return r;
+	if (parsed.backend->nameless)
+		return error_fail(
+		    EINVAL,
+		    "'%s' can't be waited for: it has no name to appear under; wait for "
+		    "its descriptor (shoal_object_receive)",
+		    parsed.text);
 	char directory[SEGMENT_PATH_BYTES];
 	backend_directory(parsed.path, directory);
 	r = os->wait_entry(directory, timeout_ns, is_there, &parsed);

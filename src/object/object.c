@@ -436,16 +436,26 @@ static int open_existing(struct object *object, const struct segment_name *name,
 	return 0;
 }
 
+static int fail_gone(const struct segment_name *name)
+{
+	return error_fail(ESTALE, "'%s' was removed: nobody can join it any more", name->text);
+}
+
+static void clear(struct object *object, const struct kind *kind)
+{
+	memset(object, 0, sizeof(*object));
+	object->kind = kind;
+	object->seat.kept_fd = -1;
+	object->segment.fd = -1;
+}
+
 int object_open(struct object *object, const struct segment_name *name,
 		const struct object_request *request)
 {
 	int64_t limit = os->now_ns() + 5 * (int64_t)RETRY_LIMIT_NS;
 	int r;
 	do {
-		memset(object, 0, sizeof(*object));
-		object->kind = request->kind;
-		object->seat.kept_fd = -1;
-		object->segment.fd = -1;
+		clear(object, request->kind);
 		r = open_existing(object, name, request);
 		if (r == -ENOENT && (request->flags & SHOAL_CREATE)) {
 			r = make(object, name, request);
@@ -456,8 +466,22 @@ int object_open(struct object *object, const struct segment_name *name,
 		}
 		if (r != -GONE)
 			return r;
+		if (name->backend->nameless) /* it would find the same one again */
+			return fail_gone(name);
 	} while (os->now_ns() < limit);
 	return error_fail(EBUSY, "'%s' is made and removed over and over", name->text);
+}
+
+int object_rejoin(struct object *object, const struct object *inherited, uint32_t role)
+{
+	clear(object, inherited->kind);
+	int r = segment_open_inherited(&object->segment, &inherited->segment);
+	if (r < 0)
+		return r;
+	r = join(object, role);
+	if (r < 0)
+		segment_close(&object->segment);
+	return r == -GONE ? fail_gone(&inherited->segment.name) : r;
 }
 
 void object_abandon(struct object *object)

@@ -51,6 +51,10 @@ struct object {
  * then nothing is left open. */
 int object_open(struct object *object, const struct segment_name *name,
 		const struct object_request *request);
+/* In a forked child: takes a seat of its own in what `inherited` was opened on, under whatever name
+ * that has by now. 0, or -errno with detail; then nothing is left open. `inherited` is as it was.
+ */
+int object_rejoin(struct object *object, const struct object *inherited, uint32_t role);
 /* Gives back the seat, removes the object if that was the last one, and closes. */
 void object_close(struct object *object);
 /* Closes without leaving: for a seat that is lost, and for a forked child. */

@@ -5,8 +5,8 @@
  * callers know what they were doing.
  *
  * -EAGAIN and -EINTR mean something of ours (shoal/error.h), so only those return them that say so:
- * lock (held by somebody else), futex_wait and wait_entry. Elsewhere a call that a signal broke off
- * is made again, and a passing want of the kernel's has another code.
+ * lock (held by somebody else), futex_wait, wait_entry and the three of sockets. Elsewhere a call
+ * that a signal broke off is made again, and a passing want of the kernel's has another code.
  */
 #ifndef SHOAL_OS_OS_H
 #define SHOAL_OS_OS_H
@@ -28,6 +28,16 @@ struct os_file {
 
 enum os_type { OS_REGULAR, OS_DIRECTORY, OS_SYMLINK, OS_OTHER };
 
+/* What a file lets nobody do any more. */
+enum os_seals { OS_SEAL_SEALS = 1, OS_SEAL_SHRINK = 2, OS_SEAL_GROW = 4 };
+
+enum os_socket { OS_SOCKET_OTHER, OS_SOCKET_STREAM, OS_SOCKET_PACKETS }; /* unix sockets */
+
+struct os_received {
+	int fd;       /* the first descriptor that came; begin with -1 */
+	bool surplus; /* there was more than one, or more than fits: all of that was closed */
+};
+
 struct os_room {
 	uint64_t total;
 	uint64_t available;
@@ -47,7 +57,12 @@ struct os_calls {
 	int (*open)(const char *path, bool write); /* an existing file; never through a symlink */
 	int (*create_unnamed)(const char *directory); /* O_TMPFILE, mode 0600 */
 	int (*create_named)(const char *path);        /* O_EXCL, mode 0600 */
-	int (*reopen)(int fd, bool write);        /* a fresh file description of the same file */
+	int (*reopen)(int fd, bool write); /* a fresh file description of the same file */
+	/* The same of a descriptor of that process; 0: of this one, whatever it leads to. */
+	int (*reopen_of)(uint32_t pid, int fd, bool write);
+	int (*create_memory)(const char *name); /* a memfd that can be sealed, close-on-exec */
+	int (*seal)(int fd, unsigned seals);
+	int (*seals)(int fd);                     /* -EINVAL: a file that can have none */
 	int (*link_fd)(int fd, const char *path); /* gives an unnamed file its name */
 	int (*link)(const char *from, const char *to);
 	int (*unlink)(const char *path);
@@ -90,6 +105,13 @@ struct os_calls {
 	int (*wait_entry)(const char *directory, int64_t timeout_ns, int (*there)(void *context),
 			  void *context);
 	void (*yield)(void);
+	/* unix sockets. None of them waits but wait_socket, which a signal ends: -EINTR */
+	int (*socket_kind)(int socket);
+	int64_t (*send_descriptor)(int socket, const void *bytes, size_t length, int fd);
+	int64_t (*receive_descriptor)(int socket, void *bytes, size_t length,
+				      struct os_received *received);
+	int (*wait_socket)(int socket, bool write, int64_t timeout_ns); /* -ETIMEDOUT */
+	/* time */
 	int64_t (*now_ns)(void);      /* CLOCK_MONOTONIC */
 	int64_t (*realtime_ns)(void); /* CLOCK_REALTIME */
 	/* who and where */

@@ -39,7 +39,7 @@ static int result_busy(int r)
 
 /* In a program whose standard descriptors are closed, an object must not become one of them: what
  * is printed would be written into it. */
-static int above_standard(int fd)
+int os_above_standard(int fd)
 {
 	if (fd < 0 || fd > STDERR_FILENO)
 		return result_busy(fd);
@@ -48,30 +48,30 @@ static int above_standard(int fd)
 	return r;
 }
 
-static int open_again(const char *path, int flags)
+int os_open_path(const char *path, int flags)
 {
 	int r, tries = 0;
 	do
 		r = open(path, flags, 0600);
 	while (again(r, &tries));
-	return above_standard(r);
+	return os_above_standard(r);
 }
 
 /* O_NONBLOCK: opening a FIFO or a device by mistake must not hang. */
 static int os_open(const char *path, bool write)
 {
 	int flags = (write ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	return open_again(path, flags);
+	return os_open_path(path, flags);
 }
 
 static int os_create_unnamed(const char *directory)
 {
-	return open_again(directory, O_TMPFILE | O_RDWR | O_CLOEXEC);
+	return os_open_path(directory, O_TMPFILE | O_RDWR | O_CLOEXEC);
 }
 
 static int os_create_named(const char *path)
 {
-	return open_again(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return os_open_path(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 static void fd_path(int fd, char path[32])
@@ -83,7 +83,7 @@ static int os_reopen(int fd, bool write)
 {
 	char path[32];
 	fd_path(fd, path);
-	return open_again(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	return os_open_path(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 }
 
 /* AT_EMPTY_PATH wants CAP_DAC_READ_SEARCH before Linux 6.10; /proc does for everybody else. */
@@ -374,7 +374,7 @@ static int os_random(void *buffer, size_t bytes)
 /* Reads a small file whole, as text. Returns its length, or -errno. */
 static int read_text(const char *path, char *text, size_t room)
 {
-	int fd = open_again(path, O_RDONLY | O_CLOEXEC);
+	int fd = os_open_path(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	ssize_t n;
@@ -484,6 +484,10 @@ const struct os_calls os_linux = {
     .create_unnamed = os_create_unnamed,
     .create_named = os_create_named,
     .reopen = os_reopen,
+    .reopen_of = os_reopen_of,
+    .create_memory = os_create_memory,
+    .seal = os_seal,
+    .seals = os_seals,
     .link_fd = os_link_fd,
     .link = os_link,
     .unlink = os_unlink,
@@ -515,6 +519,10 @@ const struct os_calls os_linux = {
     .barrier = os_barrier,
     .wait_entry = os_wait_entry,
     .yield = os_yield,
+    .socket_kind = os_socket_kind,
+    .send_descriptor = os_send_descriptor,
+    .receive_descriptor = os_receive_descriptor,
+    .wait_socket = os_wait_socket,
     .now_ns = os_now_ns,
     .realtime_ns = os_realtime_ns,
     .random = os_random,

@@ -17,5 +17,17 @@ int os_keep_across_fork(int fd);
 void os_forget_across_fork(int fd);
 int os_hold_forks(void);
 void os_let_forks(void);
+/* open(2), made again when a signal broke it off */
+int os_open_path(const char *path, int flags);
+/* What open(2) and its like returned, moved up if it is one of the standard descriptors. */
+int os_above_standard(int fd);
+int os_create_memory(const char *name);
+int os_seal(int fd, unsigned seals);
+int os_seals(int fd);
+int os_reopen_of(uint32_t pid, int fd, bool write);
+int os_socket_kind(int socket);
+int64_t os_send_descriptor(int socket, const void *bytes, size_t length, int fd);
+int64_t os_receive_descriptor(int socket, void *bytes, size_t length, struct os_received *received);
+int os_wait_socket(int socket, bool write, int64_t timeout_ns);
 
 #endif

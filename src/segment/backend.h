@@ -24,6 +24,9 @@ struct segment_name;
 struct place_calls {
 	/* Opens what the name leads to: sets segment->fd. Sets the detail. */
 	int (*open)(struct segment *segment, bool write);
+	/* One whose header was checked, before it is mapped: may it be? NULL: always. Sets the
+	 * detail. */
+	int (*verify)(const struct segment *segment);
 	/* A fresh descriptor of what the name leads to now, whatever that is. */
 	int (*open_again)(const struct segment *segment);
 	/* Makes a file of no size that nobody finds: sets segment->fd. Sets the detail. */
@@ -55,6 +58,7 @@ struct memory_calls {
 struct backend {
 	const char *scheme; /* what stands before ':' in a URI */
 	bool keep;          /* its objects stay by default */
+	bool nameless;      /* its names lead nobody else to an object: what is gone is gone */
 	/* Fills in what `place` needs from what follows the scheme. Sets the detail. */
 	int (*parse)(const char *rest, struct segment_name *ret);
 	const struct place_calls *place;
@@ -63,6 +67,8 @@ struct backend {
 
 extern const struct backend backend_posix;
 extern const struct backend backend_file;
+extern const struct backend backend_memfd;
+extern const struct backend backend_anon;
 
 extern const struct place_calls place_path;   /* a file under a path */
 extern const struct memory_calls memory_file; /* the bytes of the file itself */

@@ -29,6 +29,12 @@ static int fail_reserve(const struct segment *segment, uint64_t bytes, const cha
 	os->room(segment->fd, &room);
 	char directory[SEGMENT_PATH_BYTES];
 	backend_directory(segment->name.path, directory);
+	if (r == -ENOSPC && room.total == 0) /* a file system without a limit of its own */
+		return error_fail(ENOSPC,
+				  "%s of '%s' needs %s, and the kernel does not promise so much "
+				  "memory; free some, let it promise more (vm.overcommit_memory), "
+				  "or ask for fewer slots and less payload",
+				  what, segment->name.text, error_size(bytes, &need));
 	if (r == -ENOSPC)
 		return error_fail(ENOSPC,
 				  "%s of '%s' needs %s, but %s has %s free of %s; make "

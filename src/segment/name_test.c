@@ -28,6 +28,9 @@ static const struct {
     {N63, "/d/shoal:" N63},        {N63 "/" N63, "/d/shoal:" N63 ":" N63},
     {"file:/x/y", "/x/y"},         {"file:y", "y"},
     {"file:./y:z", "./y:z"},       {"file:../y", "../y"},
+    {"memfd:a", "shoal:a"},        {"memfd:g/n", "shoal:g:n"},
+    {"memfd:fd", "shoal:fd"},      {"memfd:pid", "shoal:pid"},
+    {"anon:g/n", "shoal:g:n"},     {"anon:", "shoal:"},
 };
 
 static const struct {
@@ -66,6 +69,31 @@ static const struct {
     {"file:", -EINVAL},
     {"file:x/", -EISDIR},
     {"file:/", -EISDIR},
+    {"memfd:", -EINVAL},
+    {"memfd:.a", -EINVAL},
+    {"memfd:/a", -EINVAL},
+    {"memfd:a:b", -EINVAL},
+    {"memfd:fd=", -EINVAL},
+    {"memfd:fd=x", -EINVAL},
+    {"memfd:fd=-1", -EINVAL},
+    {"memfd:fd=+1", -EINVAL},
+    {"memfd:fd= 1", -EINVAL},
+    {"memfd:fd=1x", -EINVAL},
+    {"memfd:fd=1,", -EINVAL},
+    {"memfd:fd=1,pid=2", -EINVAL},
+    {"memfd:fd=2147483648", -EINVAL},
+    {"memfd:fd=18446744073709551617", -EINVAL},
+    {"memfd:pid=1", -EINVAL},
+    {"memfd:pid=1,", -EINVAL},
+    {"memfd:pid=1,fd=", -EINVAL},
+    {"memfd:pid=0,fd=1", -EINVAL},
+    {"memfd:pid=x,fd=1", -EINVAL},
+    {"memfd:number=3", -EINVAL},
+    {"anon:fd=3", -EINVAL},
+    {"anon:.a", -EINVAL},
+    {"anon:g/", -EINVAL},
+    {"memfd:" N63 "d", -ENAMETOOLONG},
+    {"anon:" N63 "d/n", -ENAMETOOLONG},
     {N63 "d", -ENAMETOOLONG},
     {"g/" N63 "d", -ENAMETOOLONG},
     {N63 "d/n", -ENAMETOOLONG},
@@ -87,6 +115,31 @@ static void test_good_names(void **state)
 		struct segment_name name;
 		assert_int_equal(segment_name_parse(good[i].name, &name), 0);
 		assert_string_equal(name.path, good[i].path);
+	}
+}
+
+static void test_descriptors_are_numbers(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		int descriptor;
+		uint32_t pid;
+	} numbers[] = {
+	    {"memfd:fd=0", 0, 0},
+	    {"memfd:fd=3", 3, 0},
+	    {"memfd:fd=2147483647", INT32_MAX, 0},
+	    {"memfd:pid=1,fd=0", 0, 1},
+	    {"memfd:pid=4711,fd=17", 17, 4711},
+	    {"memfd:a", -1, 0},
+	    {"anon:", -1, 0},
+	};
+	for (size_t i = 0; i < COUNT(numbers); i++) {
+		struct segment_name name;
+		assert_int_equal(segment_name_parse(numbers[i].name, &name), 0);
+		assert_int_equal(name.descriptor, numbers[i].descriptor);
+		assert_int_equal(name.pid, numbers[i].pid);
+		assert_true(name.backend->nameless && name.backend->keep);
 	}
 }
 
@@ -185,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good_names),
+	    cmocka_unit_test(test_descriptors_are_numbers),
 	    cmocka_unit_test(test_bad_names),
 	    cmocka_unit_test(test_sentences_have_no_control_characters),
 	    cmocka_unit_test(test_long_paths_are_refused),

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct backend *const backends[] = {&backend_posix, &backend_file};
+static const struct backend *const backends[] = {&backend_posix, &backend_file, &backend_memfd,
+						 &backend_anon};
 
 static const struct place_calls *place_of(const struct segment *segment)
 {
@@ -51,7 +52,9 @@ int segment_name_parse(const char *name, struct segment_name *ret)
 		ret->backend = find_backend(name, (size_t)(colon - name));
 		if (!ret->backend)
 			return error_fail(
-			    EINVAL, "'%s': no such backend; there are posix: and file:", ret->text);
+			    EINVAL,
+			    "'%s': no such backend; there are posix:, file:, memfd: and anon:",
+			    ret->text);
 		rest = colon + 1;
 	}
 	return ret->backend->parse(rest, ret);
@@ -168,6 +171,32 @@ static int check_place(struct segment *segment, const struct segment_place *plac
 			  segment->name.text);
 }
 
+/* First the seals: what has any is memory, and reading it waits for nobody's file system. */
+int segment_check_descriptor(int fd, const char *what)
+{
+	struct os_file file;
+	struct segment_fixed fixed;
+	int seals = os->seals(fd);
+	if (seals == -EBADF)
+		return error_fail(EBADF, "%s: descriptor %d is not open", what, fd);
+	int r = seals < 0 ? 0 : os->stat_fd(fd, &file);
+	if (r < 0)
+		return error_fail(-r, "%s: can't examine descriptor %d: %s", what, fd,
+				  strerror(-r));
+	if (seals < 0 || file.type != OS_REGULAR || file.links > 0)
+		return error_fail(EINVAL,
+				  "%s: that is no memfd; an object of another backend is found by "
+				  "its name",
+				  what);
+	if (!(seals & OS_SEAL_SHRINK))
+		return error_fail(EBADMSG, "%s: the memfd is not sealed, so it is no object", what);
+	memset(&fixed, 0, sizeof(fixed));
+	int64_t n = os->read_at(fd, &fixed, sizeof(fixed), 0);
+	if (n < 0)
+		return error_fail((int)-n, "%s: can't read it: %s", what, strerror((int)-n));
+	return segment_check_fixed(&fixed, file.bytes, what);
+}
+
 /* ---- opening ----------------------------------------------------------------------------- */
 
 static int refuse_remote(struct segment *segment)
@@ -251,6 +280,13 @@ static int map_segment(struct segment *segment)
 	return 0;
 }
 
+static int verify_and_map(struct segment *segment)
+{
+	const struct place_calls *place = place_of(segment);
+	int r = place->verify ? place->verify(segment) : 0;
+	return r < 0 ? r : map_segment(segment);
+}
+
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign)
 {
 	int r = open_checked(segment, name, foreign, false);
@@ -263,7 +299,7 @@ int segment_open(struct segment *segment, const struct segment_name *name, bool 
 {
 	int r = open_checked(segment, name, foreign, true);
 	if (r == 0)
-		r = map_segment(segment);
+		r = verify_and_map(segment);
 	if (r < 0)
 		segment_close(segment);
 	return r;
@@ -373,18 +409,49 @@ static int same_inode(const struct segment *segment, int fd)
 	return file.device == segment->device && file.inode == segment->inode;
 }
 
+/* To be closed? A passing want of the kernel's is no reason to leave it open. */
+static bool is_ours(const struct segment *segment, int fd)
+{
+	int same = same_inode(segment, fd);
+	return (same < 0 ? same_inode(segment, fd) : same) == 1;
+}
+
 void segment_close(struct segment *segment)
 {
 	if (segment->region.base)
 		memory_of(segment)->unmap(segment->region.base, segment->region.bytes);
 	segment->region.base = NULL;
 	place_of(segment)->drop(segment);
-	int same = same_inode(segment, segment->fd);
-	if (same < 0) /* a passing want of the kernel's is no reason to leave it open */
-		same = same_inode(segment, segment->fd);
-	if (same == 1)
+	if (is_ours(segment, segment->fd))
 		os->close(segment->fd);
 	segment->fd = -1;
+}
+
+int segment_open_inherited(struct segment *segment, const struct segment *inherited)
+{
+	*segment = *inherited;
+	segment->region.base = NULL;
+	segment->hidden[0] = '\0';
+	segment->fd = segment_reopen(segment);
+	if (segment->fd < 0)
+		return segment->fd;
+	struct os_file file;
+	int r = identify(segment, &file);
+	if (r == 0)
+		r = read_header(segment, file.bytes);
+	if (r == 0)
+		r = verify_and_map(segment);
+	if (r < 0)
+		segment_close(segment);
+	return r;
+}
+
+void segment_take_descriptor(struct segment *segment, const struct segment *inherited)
+{
+	if (!is_ours(segment, inherited->fd))
+		return;
+	os->close(segment->fd);
+	segment->fd = inherited->fd;
 }
 
 void segment_close_in_child(struct segment *segment)
@@ -416,13 +483,19 @@ static int open_by_name(const struct segment *segment)
 
 static int fail_lost(const struct segment *segment, int r)
 {
+	if (r == -ENOSYS)
+		return error_fail(ENOSYS,
+				  "'%s' has no name and is opened through /proc, which is not "
+				  "mounted here; mount it (mount -t proc proc /proc)",
+				  segment->name.text);
 	if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE)
 		return error_fail(-r, "can't open '%s' again: %s", segment->name.text,
 				  strerror(-r));
 	return error_fail(ESTALE,
 			  "'%s' can't be reached any more: its descriptor was closed and "
-			  "its name is gone",
-			  segment->name.text);
+			  "%s",
+			  segment->name.text,
+			  segment->name.backend->nameless ? "it has no name" : "its name is gone");
 }
 
 int segment_fd(struct segment *segment)

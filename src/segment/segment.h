@@ -26,6 +26,8 @@ struct segment_name {
 	const struct backend *backend;
 	char path[SEGMENT_PATH_BYTES];
 	char text[160]; /* for sentences: the name as it was given, cut */
+	int descriptor; /* memfd: the one that leads there; -1: none */
+	uint32_t pid;   /* memfd: the process whose that is; 0: this one */
 };
 
 struct segment {
@@ -49,7 +51,7 @@ struct segment_spec {
 	bool keep;
 };
 
-/* "posix:g/n", "g/n" or "file:PATH". Sets the detail. */
+/* "g/n", "posix:g/n", "file:PATH", "memfd:fd=3"... Sets the detail. */
 int segment_name_parse(const char *name, struct segment_name *ret);
 
 static inline struct segment_header *segment_header(const struct region *region)
@@ -70,7 +72,14 @@ int segment_open(struct segment *segment, const struct segment_name *name, bool 
 /* Opens it for reading only and checks it, but does not map it: for those who only look.
  * `region.base` stays NULL. */
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign);
-/* The same in a forked child, where the mapping is not. */
+/*
+ * In a forked child, which has the descriptor and not the mapping: opens again by that, or else by
+ * name, what `inherited` was opened on, and maps it. That one stays as it is.
+ */
+int segment_open_inherited(struct segment *segment, const struct segment *inherited);
+/* Takes over its descriptor, which the program may know by its number. */
+void segment_take_descriptor(struct segment *segment, const struct segment *inherited);
+/* As segment_close, in a forked child. */
 void segment_close_in_child(struct segment *segment);
 /* Unmaps and closes. A segment that was never published is gone then. */
 void segment_close(struct segment *segment);
@@ -96,6 +105,10 @@ int segment_write_place(struct segment *segment);
 /* Checks a header's fixed part: `file_bytes` is the size of the file. Total on garbage. */
 int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes,
 			const char *name_text);
+
+/* What stands behind the descriptor, whoever gave it to us: 0 when it is an object that can be
+ * opened by it (memfd:fd=N). `what` begins the sentence. Opens nothing, waits for nobody. */
+int segment_check_descriptor(int fd, const char *what);
 
 /* Reserves memory for a part of the file. -ENOSPC sets a detail with limit and remedy. */
 int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);

@@ -14,7 +14,14 @@ static int check_flags(unsigned flags, unsigned allowed)
 	return 0;
 }
 
-/* The first pages are wiped in a forked child; the object lies behind them. */
+/* What a forked child inherits. */
+struct kept {
+	struct object object;
+	int64_t spin_ns;
+	unsigned flags;
+};
+
+/* The first pages are wiped in a forked child; that lies behind them. */
 static uint64_t wiped_bytes(size_t bytes)
 {
 	return align_up(bytes, 65536); /* a whole number of pages, whatever their size */
@@ -22,13 +29,13 @@ static uint64_t wiped_bytes(size_t bytes)
 
 static uint64_t all_bytes(size_t bytes)
 {
-	return wiped_bytes(bytes) + sizeof(struct object);
+	return wiped_bytes(bytes) + sizeof(struct kept);
 }
 
 /* `handle->object` reads as NULL in a child; its place is the same. */
-static struct object *object_of(struct handle *handle, size_t bytes)
+static struct kept *kept_of(const struct handle *handle, size_t bytes)
 {
-	return (struct object *)(void *)((uint8_t *)handle + wiped_bytes(bytes));
+	return (struct kept *)(void *)((uint8_t *)(uintptr_t)handle + wiped_bytes(bytes));
 }
 
 int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned flags,
@@ -46,13 +53,16 @@ int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned fl
 	if (r < 0)
 		return error_fail(ENOMEM, "no memory for a handle");
 	struct handle *handle = memory;
-	handle->object = object_of(handle, bytes);
+	struct kept *kept = kept_of(handle, bytes);
+	handle->object = &kept->object;
 	int made = topic_open(handle->object, &handle->map, name, flags, role, &options);
 	if (made < 0) {
 		os->unmap(handle, all_bytes(bytes));
 		return made;
 	}
-	handle->spin_ns = options.spin_ns == SHOAL_SPIN_NEVER ? 0 : options.spin_ns;
+	kept->flags = flags;
+	kept->spin_ns = options.spin_ns == SHOAL_SPIN_NEVER ? 0 : options.spin_ns;
+	handle->spin_ns = kept->spin_ns;
 	handle->live = 1;
 	*ret = handle;
 	return made;
@@ -63,9 +73,59 @@ void handle_close(struct handle *handle, size_t bytes)
 	if (handle->live || handle->stale)
 		object_close(handle->object);
 	else
-		segment_close_in_child(&object_of(handle, bytes)->segment);
+		segment_close_in_child(&kept_of(handle, bytes)->object.segment);
 	os->unmap(handle, all_bytes(bytes));
 }
+
+/* ---- forked children --------------------------------------------------------------------- */
+
+unsigned handle_flags(const struct handle *handle, size_t bytes)
+{
+	return kept_of(handle, bytes)->flags;
+}
+
+int handle_rejoin(struct handle *handle, size_t bytes, uint32_t role, struct object *fresh)
+{
+	const struct kept *kept = kept_of(handle, bytes);
+	if (handle->stale)
+		return object_fail_removed(handle->object);
+	if (handle->live)
+		return error_fail(EINVAL,
+				  "this handle of '%s' has its seat: only one that was inherited "
+				  "through a fork rejoins, in the child",
+				  kept->object.segment.name.text);
+	int r = object_rejoin(fresh, &kept->object, role);
+	if (r < 0)
+		return r;
+	handle->object = fresh;
+	r = topic_map(&handle->map, &fresh->segment.region);
+	return r < 0 ? handle_unjoin(handle, bytes, r) : 0;
+}
+
+void handle_rejoined(struct handle *handle, size_t bytes)
+{
+	struct kept *kept = kept_of(handle, bytes);
+	segment_take_descriptor(&handle->object->segment, &kept->object.segment);
+	kept->object = *handle->object;
+	handle->object = &kept->object;
+	handle->spin_ns = kept->spin_ns;
+	handle->live = 1;
+}
+
+/* It reads as zeroes again, as the fork left it. */
+int handle_unjoin(struct handle *handle, size_t bytes, int error)
+{
+	object_close(handle->object);
+	memset(handle, 0, bytes);
+	return error;
+}
+
+int handle_descriptor(struct handle *handle)
+{
+	return segment_fd(&handle->object->segment);
+}
+
+/* ---- what a handle may be used for ------------------------------------------------------- */
 
 int handle_fail(struct handle *handle, size_t bytes, int made, int error)
 {
@@ -79,8 +139,9 @@ int handle_refuse(const struct handle *handle)
 {
 	if (handle->stale)
 		return object_fail_removed(handle->object);
-	return error_fail(ECHILD, "this handle was opened before a fork; close it here and open "
-				  "another in the child");
+	return error_fail(ECHILD, "this handle was opened before a fork; let it rejoin here "
+				  "(shoal_pub_rejoin, shoal_sub_rejoin), or close it and open "
+				  "another");
 }
 
 int handle_check(struct handle *handle)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What publisher and subscriber handles have in common. A handle lies in memory that reads as
- * zeroes in a forked child, so there `live` is 0 without anybody having to ask. Behind it lies the
- * object, which the child inherits: it needs it to close the descriptor.
+ * zeroes in a forked child, so there `live` is 0 without anybody having to ask. Behind it lies what
+ * the child inherits, to close the descriptor or to join with it: the object, and how the handle
+ * was opened.
  */
 #ifndef SHOAL_TOPIC_HANDLE_H
 #define SHOAL_TOPIC_HANDLE_H
@@ -22,6 +23,18 @@ struct handle {
  * is filled with the checked copy. Returns as topic_open. */
 int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned flags,
 		unsigned allowed, uint32_t role, const struct shoal_topic_options *given);
+/*
+ * In a forked child: joins the object that the inherited handle was opened on, into `fresh`, which
+ * the handle uses from there on. The caller does what follows an open; then handle_rejoined, which
+ * moves it into the handle, or handle_unjoin, after which the handle is as it was. `role` by the
+ * flags that it was opened with (handle_flags).
+ */
+unsigned handle_flags(const struct handle *handle, size_t bytes);
+int handle_rejoin(struct handle *handle, size_t bytes, uint32_t role, struct object *fresh);
+void handle_rejoined(struct handle *handle, size_t bytes);
+int handle_unjoin(struct handle *handle, size_t bytes, int error);
+/* The object's descriptor, or why there is none. */
+int handle_descriptor(struct handle *handle);
 /* Leaves the object and frees the handle; in a forked child it only frees. */
 void handle_close(struct handle *handle, size_t bytes);
 /* Leaves nothing behind after a failed open, not even a topic that was `made` for it and is to be

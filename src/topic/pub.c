@@ -90,6 +90,29 @@ int shoal_pub_open(shoal_pub **ret_pub, const char *name, unsigned flags,
 	return made;
 }
 
+int shoal_pub_rejoin(shoal_pub *pub)
+{
+	struct object fresh;
+	if (!pub)
+		return error_fail(EINVAL, "the publisher is NULL");
+	int r = handle_rejoin(&pub->handle, sizeof(*pub), TOPIC_PUBLISHER, &fresh);
+	if (r < 0)
+		return r;
+	r = open_lane(pub, handle_flags(&pub->handle, sizeof(*pub)));
+	if (r < 0)
+		return handle_unjoin(&pub->handle, sizeof(*pub), r);
+	handle_rejoined(&pub->handle, sizeof(*pub));
+	pub->ready = 1;
+	return 0;
+}
+
+int shoal_pub_fd(shoal_pub *pub)
+{
+	if (!pub)
+		return error_fail(EINVAL, "the publisher is NULL");
+	return pub->handle.live ? handle_descriptor(&pub->handle) : handle_refuse(&pub->handle);
+}
+
 void shoal_pub_close(shoal_pub *pub)
 {
 	if (!pub)
@@ -99,14 +122,31 @@ void shoal_pub_close(shoal_pub *pub)
 	handle_close(&pub->handle, sizeof(*pub));
 }
 
+/* One that is reached by descriptors alone would be gone as soon as it is made. */
+static int check_can_stay(const char *name)
+{
+	struct segment_name parsed;
+	int r = segment_name_parse(name, &parsed);
+	if (r < 0 || !parsed.backend->nameless || parsed.descriptor >= 0)
+		return r;
+	return error_fail(
+	    EINVAL,
+	    "'%s' would live only as long as somebody has its descriptor, and here "
+	    "nobody would: open a publisher or a subscriber with SHOAL_CREATE instead",
+	    parsed.text);
+}
+
 int shoal_topic_create(const char *name, unsigned flags, const struct shoal_topic_options *options)
 {
 	struct handle *handle = NULL;
 	const unsigned allowed = SHOAL_EXCLUSIVE | SHOAL_FOREIGN;
 	if (flags & ~allowed)
 		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~allowed);
-	int r = handle_open(&handle, sizeof(*handle), name, flags | SHOAL_CREATE | SHOAL_KEEP,
-			    PUB_FLAGS, 0, options);
+	int r = check_can_stay(name);
+	if (r < 0)
+		return r;
+	r = handle_open(&handle, sizeof(*handle), name, flags | SHOAL_CREATE | SHOAL_KEEP,
+			PUB_FLAGS, 0, options);
 	if (r < 0)
 		return r;
 	handle_close(handle, sizeof(*handle));

@@ -59,17 +59,10 @@ static void open_readers(struct shoal_sub *sub)
 		};
 }
 
-int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
-		   const struct shoal_topic_options *options)
+/* What a subscriber needs beside its seat. */
+static int begin(struct shoal_sub *sub, unsigned flags)
 {
-	struct handle *handle = NULL;
-	*ret_sub = NULL;
-	uint32_t role = flags & SHOAL_LOSSY ? TOPIC_LOSSY : TOPIC_SUBSCRIBER;
-	int made =
-	    handle_open(&handle, sizeof(struct shoal_sub), name, flags, SUB_FLAGS, role, options);
-	if (made < 0)
-		return made;
-	struct shoal_sub *sub = (struct shoal_sub *)handle;
+	struct handle *handle = &sub->handle;
 	void *readers = NULL;
 	sub->lossy = flags & SHOAL_LOSSY;
 	sub->follow = flags & SHOAL_FOLLOW;
@@ -78,18 +71,61 @@ int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 	sub->current = UINT32_MAX;
 	int r = os->map_private(readers_bytes(sub), &readers);
 	if (r < 0)
-		return handle_fail(handle, sizeof(*sub), made, error_fail(ENOMEM, "no memory"));
+		return error_fail(ENOMEM, "no memory");
 	sub->readers = readers;
 	/* Another than now: the first look finds lanes that got ready and a removal meanwhile. */
 	sub->epoch = atomic_load(&handle->map.body->shared.epoch) - 1;
 	r = take_entry(sub, flags);
-	if (r < 0) {
+	if (r < 0)
 		os->unmap(readers, readers_bytes(sub));
+	else
+		open_readers(sub);
+	return r;
+}
+
+static uint32_t role_of(unsigned flags)
+{
+	return flags & SHOAL_LOSSY ? TOPIC_LOSSY : TOPIC_SUBSCRIBER;
+}
+
+int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
+		   const struct shoal_topic_options *options)
+{
+	struct handle *handle = NULL;
+	*ret_sub = NULL;
+	int made = handle_open(&handle, sizeof(struct shoal_sub), name, flags, SUB_FLAGS,
+			       role_of(flags), options);
+	if (made < 0)
+		return made;
+	struct shoal_sub *sub = (struct shoal_sub *)handle;
+	int r = begin(sub, flags);
+	if (r < 0)
 		return handle_fail(handle, sizeof(*sub), made, r);
-	}
-	open_readers(sub);
 	*ret_sub = sub;
 	return made;
+}
+
+int shoal_sub_rejoin(shoal_sub *sub)
+{
+	struct object fresh;
+	if (!sub)
+		return error_fail(EINVAL, "the subscriber is NULL");
+	unsigned flags = handle_flags(&sub->handle, sizeof(*sub));
+	int r = handle_rejoin(&sub->handle, sizeof(*sub), role_of(flags), &fresh);
+	if (r < 0)
+		return r;
+	r = begin(sub, flags);
+	if (r < 0)
+		return handle_unjoin(&sub->handle, sizeof(*sub), r);
+	handle_rejoined(&sub->handle, sizeof(*sub));
+	return 0;
+}
+
+int shoal_sub_fd(shoal_sub *sub)
+{
+	if (!sub)
+		return error_fail(EINVAL, "the subscriber is NULL");
+	return sub->handle.live ? handle_descriptor(&sub->handle) : handle_refuse(&sub->handle);
 }
 
 void shoal_sub_close(shoal_sub *sub)

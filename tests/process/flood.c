@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four publishers, three subscribers, ten million messages: each arrives once, whole, in order. */
+#include "backend.h"
 #include "support.h"
 
 #define NAME        "flood"
@@ -45,7 +46,7 @@ static void run_publisher(void *context)
 {
 	struct flood *flood = context;
 	shoal_pub *pub;
-	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&pub, NAME, 0, NULL));
 	/* Every lane has one owner from beginning to end, so its sequence counts from 0. */
 	atomic_fetch_add(&flood->opened, 1);
 	WAIT_FOR(atomic_load(&flood->opened) == PUBLISHERS);
@@ -97,7 +98,7 @@ static void run_subscriber(void *context)
 	uint64_t next[PUBLISHERS] = {0};
 	shoal_sub *sub;
 	int64_t n;
-	CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
+	CHECK_R(0, open_sub(&sub, NAME, 0, NULL));
 	atomic_fetch_add(&flood->subscribed, 1);
 	while ((n = take_some(flood, sub, number, next)) > 0)
 		atomic_fetch_add(&flood->received[number], (uint64_t)n);
@@ -116,7 +117,7 @@ static void pour(struct shoal_topic_options given, enum sizes sizes, uint64_t me
 	flood->options = given;
 	flood->sizes = sizes;
 	flood->messages = messages / PUBLISHERS;
-	CHECK_R(0, shoal_topic_create(NAME, SHOAL_EXCLUSIVE, &flood->options));
+	CHECK_R(0, create_topic(NAME, SHOAL_EXCLUSIVE, &flood->options));
 	for (int i = 0; i < SUBSCRIBERS; i++)
 		pids[n++] = spawn(run_subscriber, flood);
 	WAIT_FOR(atomic_load(&flood->subscribed) == SUBSCRIBERS);
@@ -128,8 +129,8 @@ static void pour(struct shoal_topic_options given, enum sizes sizes, uint64_t me
 	double s = (double)(now_ns() - start) / 1e9;
 	printf("  %llu messages in %.1f s: %.2f million a second\n", (unsigned long long)messages,
 	       s, (double)messages / 1e6 / s);
-	CHECK_R(0, shoal_topic_audit(NAME, 0));
-	CHECK_R(0, shoal_remove(NAME, 0));
+	CHECK_R(0, audit_topic(NAME, 0));
+	CHECK_R(0, remove_topic(NAME, 0));
 	shared_free(flood, sizeof(*flood));
 }
 

@@ -3,6 +3,7 @@
  * Slow, stopped and dead: a lossless subscriber holds up publishers while it is alive and is named
  * by stat; a stopped publisher and a lossy subscriber hold up nobody.
  */
+#include "backend.h"
 #include "support.h"
 
 #include "base/bits.h"
@@ -32,14 +33,21 @@ static struct flow *new_flow(uint32_t slots, enum sizes sizes)
 	flow->options.payload_bytes = 256u << 10;
 	flow->sizes = sizes;
 	flow->take = 1;
+	object_prepare(NAME, &flow->options);
 	return flow;
+}
+
+static void free_flow(struct flow *flow)
+{
+	object_end(NAME);
+	shared_free(flow, sizeof(*flow));
 }
 
 static void run_publisher(void *context)
 {
 	struct flow *flow = context;
 	shoal_pub *pub;
-	CHECK(shoal_pub_open(&pub, NAME, SHOAL_CREATE, &flow->options) >= 0);
+	CHECK(open_pub(&pub, NAME, SHOAL_CREATE, &flow->options) >= 0);
 	uint32_t lane = shoal_pub_lane(pub);
 	atomic_fetch_add(&flow->ready, 1);
 	for (uint64_t i = shoal_pub_sequence(pub); !atomic_load(&flow->stop); i++) {
@@ -60,7 +68,7 @@ static void run_subscriber(void *context)
 	bool known[4] = {false};
 	int r;
 	unsigned flags = SHOAL_CREATE | (flow->lossy ? SHOAL_LOSSY : 0);
-	CHECK(shoal_sub_open(&sub, NAME, flags, &flow->options) >= 0);
+	CHECK(open_sub(&sub, NAME, flags, &flow->options) >= 0);
 	atomic_fetch_add(&flow->ready, 1);
 	while ((r = shoal_sub_borrow(sub, BOUND, &view)) == 0) {
 		if (!known[view.lane] && !flow->lossy)
@@ -97,7 +105,7 @@ static void wait_ready(struct flow *flow, int count)
 static bool is_named(pid_t pid, enum shoal_health health)
 {
 	struct shoal_topic_stat *stat;
-	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	CHECK_R(0, stat_topic(NAME, 0, &stat));
 	const struct shoal_topic_seat *seat = seat_of(stat, pid);
 	CHECKF(seat && seat->same_pid_namespace, "process %d has no seat", (int)pid);
 	bool named = seat->holds_up && seat->health == health;
@@ -155,7 +163,7 @@ static void hold_up(struct flow *flow)
 	atomic_store(&flow->stop, 1);
 	reap_ok(publisher);
 	reap_ok(other);
-	shared_free(flow, sizeof(*flow));
+	free_flow(flow);
 }
 
 static void a_stopped_subscriber_holds_up_until_it_goes_on_or_is_killed(void)
@@ -195,7 +203,7 @@ static void a_subscriber_that_keeps_a_view_is_waited_for(void)
 	wait_for_more(flow, 1000);
 	atomic_store(&flow->stop, 1);
 	reap_ok(publisher);
-	shared_free(flow, sizeof(*flow));
+	free_flow(flow);
 }
 
 /* ---- publishers -------------------------------------------------------------------------- */
@@ -223,11 +231,11 @@ static void a_stopped_publisher_holds_up_nobody(void)
 			shoal_sub *sub;
 			shoal_pub *pub;
 			struct shoal_view view;
-			CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
+			CHECK_R(0, open_sub(&sub, NAME, 0, NULL));
 			CHECK_R(0, shoal_sub_borrow(sub, BOUND, &view));
 			CHECK_R(0, shoal_sub_release(sub, &view));
 			shoal_sub_close(sub);
-			CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+			CHECK_R(0, open_pub(&pub, NAME, 0, NULL));
 			shoal_pub_close(pub);
 		}
 		resume_process(victim);
@@ -237,7 +245,7 @@ static void a_stopped_publisher_holds_up_nobody(void)
 		reap_ok(publishers[i]);
 	for (int i = 0; i < 2; i++)
 		reap_ok(subscribers[i]);
-	shared_free(flow, sizeof(*flow));
+	free_flow(flow);
 }
 
 /* ---- loss -------------------------------------------------------------------------------- */
@@ -271,7 +279,7 @@ static void lose(struct flow *flow, uint64_t messages, bool slow)
 	CHECKF(received + flow->lost == published(flow), "%llu received, %llu lost, %llu published",
 	       (unsigned long long)received, (unsigned long long)flow->lost,
 	       (unsigned long long)published(flow));
-	shared_free(flow, sizeof(*flow));
+	free_flow(flow);
 }
 
 static void a_lossy_subscriber_counts_every_loss(void)
@@ -304,7 +312,7 @@ static void a_stopped_or_dead_lossy_subscriber_holds_up_nobody(void)
 	wait_for_more(flow, 500);
 	atomic_store(&flow->stop, 1);
 	reap_ok(publisher);
-	shared_free(flow, sizeof(*flow));
+	free_flow(flow);
 }
 
 /* ---- one that is quick to answer, and one that always has something ---------------------- */
@@ -319,8 +327,8 @@ static void play_both(void *context)
 {
 	struct duet *duet = context;
 	shoal_pub *slow, *full;
-	CHECK_R(0, shoal_pub_open(&slow, NAME, 0, NULL));
-	CHECK_R(0, shoal_pub_open(&full, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&slow, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&full, NAME, 0, NULL));
 	CHECK(shoal_pub_lane(slow) == 0 && shoal_pub_lane(full) == 1);
 	while (!atomic_load(&duet->stop)) {
 		for (int i = 0; i < 64 && shoal_pub_publish(full, "full", 4, 0) == 0; i++)
@@ -345,7 +353,7 @@ static void a_lane_that_is_always_about_to_answer_does_not_starve_another(void)
 	struct shoal_topic_options o = options();
 	o.lanes = 2;
 	o.slots = 1024;
-	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(1, open_sub(&sub, NAME, SHOAL_CREATE, &o));
 	pid_t player = spawn(play_both, duet);
 	uint64_t count = rounds("SHOAL_MESSAGES", 20000);
 	int64_t limit = now_ns() + BOUND;

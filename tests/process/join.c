@@ -3,6 +3,7 @@
  * Subscribers that come and go while publishers run at full speed: from its first message on, each
  * sees every message, and what it reads in place stays what it was.
  */
+#include "backend.h"
 #include "support.h"
 
 #define PUBLISHERS 2
@@ -18,7 +19,7 @@ static void publish_until_told(void *context)
 {
 	struct scene *scene = context;
 	shoal_pub *pub;
-	CHECK(shoal_pub_open(&pub, "join", SHOAL_CREATE, &scene->options) >= 0);
+	CHECK(open_pub(&pub, "join", SHOAL_CREATE, &scene->options) >= 0);
 	atomic_fetch_add(&scene->ready, 1);
 	/* Each wait is bounded: who waits longer waits for a subscriber that is not there. */
 	for (uint64_t i = 0; !atomic_load(&scene->stop); i++)
@@ -68,6 +69,7 @@ static void come_and_go(struct shoal_topic_options options_given, enum sizes siz
 	uint64_t random = seed();
 	scene->options = options_given;
 	scene->sizes = sizes;
+	object_prepare("join", &scene->options);
 	for (int i = 0; i < PUBLISHERS; i++)
 		pids[i] = spawn(publish_until_told, scene);
 	WAIT_FOR(atomic_load(&scene->ready) == PUBLISHERS);
@@ -75,7 +77,7 @@ static void come_and_go(struct shoal_topic_options options_given, enum sizes siz
 	for (uint64_t i = 0; i < joins; i++) {
 		shoal_sub *sub;
 		unsigned flags = random_next(&random) % 2 ? SHOAL_FROM_OLDEST : 0;
-		CHECK_R(0, shoal_sub_open(&sub, "join", flags, NULL));
+		CHECK_R(0, open_sub(&sub, "join", flags, NULL));
 		read_some(sub, sizes, random_next(&random) % 100);
 		shoal_sub_close(sub);
 	}
@@ -84,6 +86,7 @@ static void come_and_go(struct shoal_topic_options options_given, enum sizes siz
 	atomic_store(&scene->stop, 1);
 	for (int i = 0; i < PUBLISHERS; i++)
 		reap_ok(pids[i]);
+	object_end("join");
 	shared_free(scene, sizeof(*scene));
 }
 
@@ -91,7 +94,7 @@ static void publish_tiny(void *context)
 {
 	struct scene *scene = context;
 	shoal_pub *pub;
-	CHECK(shoal_pub_open(&pub, "join", SHOAL_CREATE, &scene->options) >= 0);
+	CHECK(open_pub(&pub, "join", SHOAL_CREATE, &scene->options) >= 0);
 	atomic_fetch_add(&scene->ready, 1);
 	while (!atomic_load_explicit(&scene->stop, memory_order_relaxed)) {
 		uint64_t sequence = shoal_pub_sequence(pub);
@@ -108,12 +111,13 @@ static void a_newcomer_that_is_overtaken_while_it_joins_starts_inside_the_lane(v
 	scene->options = options();
 	scene->options.slots = 2;
 	scene->options.lanes = 1;
+	object_prepare("join", &scene->options);
 	pid_t pid = spawn(publish_tiny, scene);
 	WAIT_FOR(atomic_load(&scene->ready) == 1);
 	uint64_t joins = rounds("SHOAL_ROUNDS", 20000);
 	for (uint64_t i = 0; i < joins; i++) {
 		shoal_sub *sub;
-		CHECK_R(0, shoal_sub_open(&sub, "join", i % 2 ? SHOAL_FROM_OLDEST : 0, NULL));
+		CHECK_R(0, open_sub(&sub, "join", i % 2 ? SHOAL_FROM_OLDEST : 0, NULL));
 		struct expectation expect = {0};
 		for (int k = 0; k < 3; k++) {
 			uint64_t sequence;
@@ -130,6 +134,7 @@ static void a_newcomer_that_is_overtaken_while_it_joins_starts_inside_the_lane(v
 	}
 	atomic_store(&scene->stop, 1);
 	reap_ok(pid);
+	object_end("join");
 	shared_free(scene, sizeof(*scene));
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many, how small, and how little memory until it is used. How large: large.c. */
+#include "backend.h"
 #include "support.h"
 
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #define NAME "limits"
 
@@ -46,27 +46,27 @@ static void as_many_subscribers_and_publishers_as_it_was_made_for(void)
 	o.slots = 64;
 	o.payload_bytes = 64u << 10;
 	for (int i = 0; i < MANY_PUBS; i++)
-		CHECK_R(i == 0, shoal_pub_open(&pubs[i], NAME, SHOAL_CREATE, &o));
+		CHECK_R(i == 0, open_pub(&pubs[i], NAME, SHOAL_CREATE, &o));
 	for (int i = 0; i < MANY_SUBS; i++)
-		CHECK_R(0, shoal_sub_open(&subs[i], NAME, 0, NULL));
-	CHECK_R(-EUSERS, shoal_pub_open(&pub, NAME, 0, NULL));
+		CHECK_R(0, open_sub(&subs[i], NAME, 0, NULL));
+	CHECK_R(-EUSERS, open_pub(&pub, NAME, 0, NULL));
 	CHECK(strstr(shoal_error_detail(), "64 lanes"));
-	CHECK_R(-EUSERS, shoal_sub_open(&sub, NAME, 0, NULL));
+	CHECK_R(-EUSERS, open_sub(&sub, NAME, 0, NULL));
 	CHECK(strstr(shoal_error_detail(), "256"));
 	publish_from_all(pubs, 20);
 	for (int i = 0; i < MANY_SUBS; i++)
 		receive_all(subs[i], 20);
 	CHECK_R(0, shoal_pub_wait_subscribers(pubs[0], MANY_SUBS, 0));
-	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	CHECK_R(0, stat_topic(NAME, 0, &stat));
 	CHECK(stat->publishers == MANY_PUBS && stat->subscribers == MANY_SUBS);
 	CHECK(stat->seat_count == MANY_PUBS + MANY_SUBS);
 	shoal_topic_stat_free(stat);
-	CHECK_R(0, shoal_topic_audit(NAME, 0));
+	CHECK_R(0, audit_topic(NAME, 0));
 	/* One goes, and there is room for one. */
 	shoal_sub_close(subs[100]);
-	CHECK_R(0, shoal_sub_open(&subs[100], NAME, 0, NULL));
+	CHECK_R(0, open_sub(&subs[100], NAME, 0, NULL));
 	shoal_pub_close(pubs[33]);
-	CHECK_R(0, shoal_pub_open(&pubs[33], NAME, 0, NULL));
+	CHECK_R(0, open_pub(&pubs[33], NAME, 0, NULL));
 	CHECK(shoal_pub_sequence(pubs[33]) == 20);
 	for (int i = 0; i < MANY_SUBS; i++)
 		shoal_sub_close(subs[i]);
@@ -80,8 +80,8 @@ static void come_and_be_killed(void *context)
 	WAIT_FOR(atomic_load(there) >= 0); /* all at once, so that they repair at once */
 	shoal_pub *pub;
 	shoal_sub *sub;
-	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
-	CHECK_R(0, shoal_sub_open(&sub, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&pub, NAME, 0, NULL));
+	CHECK_R(0, open_sub(&sub, NAME, 0, NULL));
 	atomic_fetch_add(there, 1);
 	for (;;)
 		pause();
@@ -98,7 +98,7 @@ static void the_dead_take_no_places(void)
 	o.lanes = CROWD;
 	o.subscribers = CROWD + 1;
 	o.slots = 16;
-	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(1, open_sub(&sub, NAME, SHOAL_CREATE, &o));
 	for (int i = 0; i < 300; i++) {
 		pid_t pids[CROWD];
 		*there = -1;
@@ -109,7 +109,7 @@ static void the_dead_take_no_places(void)
 		for (int k = 0; k < CROWD; k++)
 			reap_killed(pids[k]);
 	}
-	CHECK_R(0, shoal_topic_audit(NAME, 0));
+	CHECK_R(0, audit_topic(NAME, 0));
 	shoal_sub_close(sub);
 	shared_free(there, 4096);
 }
@@ -118,20 +118,20 @@ static void the_dead_take_no_places(void)
 
 static uint64_t bytes_taken(void)
 {
-	char path[512];
-	struct stat st;
-	snprintf(path, sizeof(path), "%s/shoal:" NAME, objects_directory());
-	CHECK(stat(path, &st) == 0);
-	return (uint64_t)st.st_blocks * 512;
+	struct shoal_topic_stat *stat;
+	CHECK_R(0, stat_topic(NAME, 0, &stat));
+	uint64_t bytes = stat->object.bytes_used;
+	shoal_topic_stat_free(stat);
+	return bytes;
 }
 
 static void the_default_topic_takes_little_until_it_is_used(void)
 {
 	shoal_pub *pub, *second;
 	shoal_sub *sub;
-	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, NULL));
+	CHECK_R(1, open_sub(&sub, NAME, SHOAL_CREATE, NULL));
 	uint64_t none = bytes_taken();
-	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&pub, NAME, 0, NULL));
 	uint64_t one = bytes_taken();
 	printf("  %llu KiB without a publisher, %llu KiB with one\n",
 	       (unsigned long long)none / 1024, (unsigned long long)one / 1024);
@@ -147,7 +147,7 @@ static void the_default_topic_takes_little_until_it_is_used(void)
 	}
 	CHECK(bytes_taken() == one);
 	shoal_pub_close(pub);
-	CHECK_R(0, shoal_pub_open(&second, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&second, NAME, 0, NULL));
 	CHECK(bytes_taken() == one);
 	shoal_pub_close(second);
 	shoal_sub_close(sub);
@@ -163,8 +163,8 @@ static void empty_messages(unsigned flags)
 	shoal_pub *pub;
 	shoal_sub *sub;
 	char c = 'u';
-	CHECK_R(1, shoal_pub_open(&pub, NAME, SHOAL_CREATE, NULL));
-	CHECK_R(0, shoal_sub_open(&sub, NAME, flags, NULL));
+	CHECK_R(1, open_pub(&pub, NAME, SHOAL_CREATE, NULL));
+	CHECK_R(0, open_sub(&sub, NAME, flags, NULL));
 	CHECK_R(0, shoal_pub_publish(pub, NULL, 0, 0));
 	CHECK_R(0, shoal_pub_publish(pub, "", 0, 0));
 	CHECK_R(0, shoal_pub_claim(pub, 0, 0, &loan));
@@ -190,9 +190,10 @@ static void empty_messages(unsigned flags)
 	CHECK_R(0, shoal_sub_receive(sub, &c, 1, 0, &view));
 	CHECK(c == 'x' && view.sequence == 6);
 	CHECK_R(-EAGAIN, shoal_sub_receive(sub, &c, 1, 0, &view));
-	CHECK_R(0, shoal_topic_audit(NAME, 0));
+	CHECK_R(0, audit_topic(NAME, 0));
 	shoal_sub_close(sub);
 	shoal_pub_close(pub);
+	object_end(NAME);
 }
 
 static void messages_of_no_bytes_are_messages(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support.h"
 
+#include "backend.h"
 #include "leak_check.h"
 
 #include <dirent.h>
@@ -108,7 +109,9 @@ uint64_t rounds(const char *variable, uint64_t otherwise)
 	const char *text = getenv(variable);
 	if (text)
 		return strtoull(text, NULL, 0);
-	return SANITIZED ? (otherwise + 9) / 10 : otherwise;
+	const char *slice = getenv("SHOAL_TEST_SLICE");
+	uint64_t part = (slice ? strtoull(slice, NULL, 0) : 1) * (SANITIZED ? 10 : 1);
+	return part > 1 ? (otherwise + part - 1) / part : otherwise;
 }
 
 void *shared_memory(size_t bytes)
@@ -370,6 +373,7 @@ int run_tests(int argc, char **argv, const struct test *tests, size_t count)
 		struct holdings before = holdings_now();
 		int64_t start = now_ns();
 		tests[i].run();
+		objects_end();
 		holdings_check(&before, tests[i].name);
 		children_check(tests[i].name);
 		CHECKF(directory_is_empty(), "%s left an object", tests[i].name);

@@ -80,7 +80,8 @@ uint64_t random_next(uint64_t *state);
 uint64_t mix(uint64_t value);
 /* The number behind `label` at the beginning of a line of /proc; false when it is another line. */
 bool line_number(const char *line, const char *label, uint64_t *ret);
-/* The environment's number, or `otherwise` (a tenth of it under a sanitizer). */
+/* The environment's number, or `otherwise` (a tenth of it under a sanitizer; a part of it by
+ * SHOAL_TEST_SLICE, for runs that repeat what was run at length elsewhere). */
 uint64_t rounds(const char *variable, uint64_t otherwise);
 
 /* Zeroed memory that children share. */

@@ -7,6 +7,7 @@
  * Lossy readers copy with atomics out of slots; out of the payload area they race by design with
  * the publisher's plain writes, and throw away what they got: that is not run here.
  */
+#include "backend.h"
 #include "support.h"
 
 #include "topic/topic.h"
@@ -42,7 +43,7 @@ static void *publish(void *context)
 	shoal_pub *pub;
 	(void)context;
 	CHECK(pthread_mutex_lock(&mutex) == 0); /* one lane each, from 0 */
-	CHECK_R(0, shoal_pub_open(&pub, NAME, 0, NULL));
+	CHECK_R(0, open_pub(&pub, NAME, 0, NULL));
 	CHECK(pthread_mutex_unlock(&mutex) == 0);
 	atomic_fetch_add(&ready, 1);
 	WAIT_FOR(atomic_load(&ready) == SUBSCRIBERS + PUBLISHERS);
@@ -63,7 +64,7 @@ static void *subscribe(void *context)
 	struct shoal_view view;
 	shoal_sub *sub;
 	int r;
-	CHECK_R(0, shoal_sub_open(&sub, NAME, lossy ? SHOAL_LOSSY : 0, NULL));
+	CHECK_R(0, open_sub(&sub, NAME, lossy ? SHOAL_LOSSY : 0, NULL));
 	atomic_fetch_add(&ready, 1);
 	while ((r = shoal_sub_borrow(sub, BOUND, &view)) == 0) {
 		CHECK(view.lane < PUBLISHERS && (lossy || view.lost == 0));
@@ -86,13 +87,13 @@ static void *come_and_go(void *context)
 		shoal_sub *sub;
 		struct shoal_view view;
 		struct shoal_topic_stat *stat;
-		CHECK_R(0, shoal_sub_open(&sub, NAME, SHOAL_FROM_OLDEST | SHOAL_FOLLOW, NULL));
+		CHECK_R(0, open_sub(&sub, NAME, SHOAL_FROM_OLDEST | SHOAL_FOLLOW, NULL));
 		for (int i = 0; i < 50 && shoal_sub_borrow(sub, SECONDS / 100, &view) == 0; i++) {
 			message_check(SMALL, &view);
 			CHECK_R(0, shoal_sub_release(sub, &view));
 		}
 		shoal_sub_close(sub);
-		CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+		CHECK_R(0, stat_topic(NAME, 0, &stat));
 		shoal_topic_stat_free(stat);
 	}
 	return NULL;
@@ -108,7 +109,7 @@ static void handles_of_threads_do_not_disturb_each_other(void)
 	o.slots = 256;
 	atomic_store(&ready, 0);
 	atomic_store(&ended, 0);
-	CHECK_R(0, shoal_topic_create(NAME, 0, &o));
+	CHECK_R(0, create_topic(NAME, 0, &o));
 	for (int i = 0; i < SUBSCRIBERS; i++)
 		threads[n++] = start(subscribe, i == 0 ? &lossy : NULL);
 	for (int i = 0; i < PUBLISHERS; i++)
@@ -118,8 +119,8 @@ static void handles_of_threads_do_not_disturb_each_other(void)
 		join(threads[i]);
 	atomic_store(&ended, 1);
 	join(joiner);
-	CHECK_R(0, shoal_topic_audit(NAME, 0));
-	CHECK_R(0, shoal_remove(NAME, 0));
+	CHECK_R(0, audit_topic(NAME, 0));
+	CHECK_R(0, remove_topic(NAME, 0));
 }
 
 /* ---- one piece of memory ----------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How waits end: by time, by interrupt, by the end of the topic, by its removal. And what they
  * cost. */
+#include "backend.h"
 #include "support.h"
 
 #include <pthread.h>
@@ -30,8 +31,8 @@ static struct pair open_pair(int64_t spin_ns)
 	struct shoal_topic_options o = narrow();
 	struct pair pair;
 	o.spin_ns = spin_ns;
-	CHECK_R(1, shoal_pub_open(&pair.pub, NAME, SHOAL_CREATE, &o));
-	CHECK_R(0, shoal_sub_open(&pair.sub, NAME, 0, &o));
+	CHECK_R(1, open_pub(&pair.pub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(0, open_sub(&pair.sub, NAME, 0, &o));
 	return pair;
 }
 
@@ -39,6 +40,7 @@ static void close_pair(struct pair *pair)
 {
 	shoal_sub_close(pair->sub);
 	shoal_pub_close(pair->pub);
+	object_end(NAME);
 }
 
 /* ---- time -------------------------------------------------------------------------------- */
@@ -227,7 +229,7 @@ static void act(void *context)
 	struct actor *actor = context;
 	struct shoal_topic_options o = narrow();
 	shoal_pub *pub;
-	CHECK(shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o) >= 0);
+	CHECK(open_pub(&pub, NAME, SHOAL_CREATE, &o) >= 0);
 	CHECK_R(0, shoal_pub_publish(pub, "x", 1, BOUND));
 	atomic_store(&actor->done, 1);
 	WAIT_FOR(atomic_load(&actor->go));
@@ -265,7 +267,7 @@ static void expect_messages(shoal_sub *sub, int count, int then)
 static void check_ended(int expected)
 {
 	struct shoal_topic_stat *stat;
-	CHECK_R(0, shoal_topic_stat(NAME, 0, &stat));
+	CHECK_R(0, stat_topic(NAME, 0, &stat));
 	CHECKF(stat->ended == expected, "ended is %d", stat->ended);
 	shoal_topic_stat_free(stat);
 }
@@ -277,8 +279,8 @@ static void the_topic_ends_when_the_last_to_go_closes_in_order(void)
 	struct shoal_topic_options o = narrow();
 	shoal_sub *sub, *follower;
 	char c;
-	CHECK_R(1, shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o));
-	CHECK_R(0, shoal_sub_open(&follower, NAME, SHOAL_FOLLOW | SHOAL_LOSSY, &o));
+	CHECK_R(1, open_sub(&sub, NAME, SHOAL_CREATE, &o));
+	CHECK_R(0, open_sub(&follower, NAME, SHOAL_FOLLOW | SHOAL_LOSSY, &o));
 	expect_messages(sub, 0, -EAGAIN); /* nobody was ever there */
 
 	close_actor(a, start_actor(a));
@@ -305,7 +307,7 @@ static void the_topic_ends_when_the_last_to_go_closes_in_order(void)
 	check_ended(0);
 
 	shoal_sub *late; /* who comes after the death sees it the same way, repair or not */
-	CHECK_R(0, shoal_sub_open(&late, NAME, 0, &o));
+	CHECK_R(0, open_sub(&late, NAME, 0, &o));
 	expect_messages(late, 0, -EAGAIN);
 	shoal_sub_close(late);
 	close_actor(b, start_actor(b));
@@ -325,7 +327,7 @@ static void receive_to_the_end(void *context)
 	char c;
 	int r;
 	o.spin_ns = SHOAL_SPIN_NEVER;
-	CHECK(shoal_sub_open(&sub, NAME, SHOAL_CREATE, &o) >= 0);
+	CHECK(open_sub(&sub, NAME, SHOAL_CREATE, &o) >= 0);
 	atomic_store(&actor->done, 1);
 	while ((r = shoal_sub_receive(sub, &c, 1, SHOAL_FOREVER, NULL)) == 0)
 		;
@@ -344,7 +346,9 @@ static pid_t start_sleeper(struct actor *sleeper)
 static void a_sleeper_is_woken_by_the_end_and_by_removal(void)
 {
 	struct actor *actors = shared_memory(2 * sizeof(*actors));
+	struct shoal_topic_options o = narrow();
 	for (int i = 0; i < 50; i++) {
+		object_prepare(NAME, &o);
 		pid_t sleeper = start_sleeper(&actors[1]);
 		pid_t publisher = start_actor(&actors[0]);
 		WAIT_FOR(process_state(sleeper) == 'S');
@@ -353,11 +357,12 @@ static void a_sleeper_is_woken_by_the_end_and_by_removal(void)
 			reap_ok(sleeper);
 			CHECK(actors[1].go == EPIPE);
 		} else {
-			CHECK_R(0, shoal_remove(NAME, SHOAL_FORCE));
+			CHECK_R(0, remove_topic(NAME, SHOAL_FORCE));
 			reap_ok(sleeper);
 			CHECK(actors[1].go == ESTALE);
 			close_actor(&actors[0], publisher);
 		}
+		object_end(NAME);
 	}
 	shared_free(actors, 2 * sizeof(*actors));
 }
@@ -373,11 +378,11 @@ static void everyone_in_a_topic_learns_of_its_removal(void)
 	shoal_sub *subs[EACH];
 	char c;
 	for (int i = 0; i < EACH; i++)
-		CHECK(shoal_pub_open(&pubs[i], NAME, SHOAL_CREATE, &o) >= 0);
+		CHECK(open_pub(&pubs[i], NAME, SHOAL_CREATE, &o) >= 0);
 	for (int i = 0; i < EACH; i++)
-		CHECK_R(0, shoal_sub_open(&subs[i], NAME, i == 2 ? SHOAL_LOSSY : 0, &o));
-	CHECK_R(-EBUSY, shoal_remove(NAME, 0));
-	CHECK_R(0, shoal_remove(NAME, SHOAL_FORCE));
+		CHECK_R(0, open_sub(&subs[i], NAME, i == 2 ? SHOAL_LOSSY : 0, &o));
+	CHECK_R(-EBUSY, remove_topic(NAME, 0));
+	CHECK_R(0, remove_topic(NAME, SHOAL_FORCE));
 	CHECK(directory_is_empty());
 	for (int i = 0; i < EACH; i++) {
 		int r = shoal_pub_publish(pubs[i], "x", 1, 0);
@@ -406,7 +411,7 @@ static void wait_for_subscribers(void *context)
 	struct actor *actor = context;
 	struct shoal_topic_options o = narrow();
 	shoal_pub *pub;
-	CHECK(shoal_pub_open(&pub, NAME, SHOAL_CREATE, &o) >= 0);
+	CHECK(open_pub(&pub, NAME, SHOAL_CREATE, &o) >= 0);
 	atomic_store(&actor->done, 1);
 	CHECK_R(-ESTALE, shoal_pub_wait_subscribers(pub, 100, SHOAL_FOREVER));
 	shoal_pub_close(pub);
@@ -416,6 +421,8 @@ static void who_sleeps_on_a_silent_topic_is_not_woken(void)
 {
 	struct actor *actors = shared_memory(3 * sizeof(*actors));
 	pid_t pids[3];
+	struct shoal_topic_options o = narrow();
+	object_prepare(NAME, &o);
 	pids[0] = start_sleeper(&actors[0]);
 	pids[1] = start_sleeper(&actors[1]);
 	pids[2] = spawn(wait_for_subscribers, &actors[2]);
@@ -438,7 +445,7 @@ static void who_sleeps_on_a_silent_topic_is_not_woken(void)
 		CHECKF(after == before[i], "process %d was switched %llu times", i,
 		       (unsigned long long)(after - before[i]));
 	}
-	CHECK_R(0, shoal_remove(NAME, SHOAL_FORCE));
+	CHECK_R(0, remove_topic(NAME, SHOAL_FORCE));
 	for (int i = 0; i < 3; i++)
 		reap_ok(pids[i]);
 	shared_free(actors, 3 * sizeof(*actors));

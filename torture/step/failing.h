@@ -164,6 +164,7 @@ struct deal {
 	struct fault_seen seen;
 	int64_t result, second;
 	bool tried_again;
+	struct holdings expected; /* at the end */
 	char detail[200], second_detail[200];
 	char leak[200];
 	bool leaks;

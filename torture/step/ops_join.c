@@ -145,6 +145,24 @@ static int64_t topic_create_exclusive(struct stage *stage)
 	return shoal_topic_create(stage->name, SHOAL_EXCLUSIVE, &small_topic);
 }
 
+/* The victim is a fork of the harness, so it has the bystanders' handles: to them it is the child.
+ * From here on they are its own, to be closed. */
+static void inherit(struct stage *stage)
+{
+	stage->pub = stage->other_pub;
+	stage->sub = stage->other_lossy ? stage->other_lossy : stage->other_sub;
+}
+
+static int64_t pub_rejoin(struct stage *stage)
+{
+	return shoal_pub_rejoin(stage->pub);
+}
+
+static int64_t sub_rejoin(struct stage *stage)
+{
+	return shoal_sub_rejoin(stage->sub);
+}
+
 static void check_removed(struct stage *stage, const struct topic_map *map, bool last)
 {
 	(void)map;
@@ -206,6 +224,32 @@ static const struct op join_ops[] = {
      .covers = "shoal_sub_open",
      .world = dead_subscribers,
      .run = sub_open},
+    {.name = "pub_rejoin, the second lane",
+     .covers = "shoal_pub_rejoin",
+     .flags = OP_INHERITS,
+     .world = publisher_and_subscriber,
+     .prepare = inherit,
+     .run = pub_rejoin},
+    {.name = "pub_rejoin, no lane",
+     .covers = "shoal_pub_rejoin",
+     .flags = OP_LEAVES | OP_INHERITS,
+     .world = full_of_publishers,
+     .prepare = inherit,
+     .run = pub_rejoin,
+     .expect = -EUSERS},
+    {.name = "sub_rejoin, from now",
+     .covers = "shoal_sub_rejoin",
+     .flags = OP_INHERITS,
+     .world = publisher_and_subscriber,
+     .prepare = inherit,
+     .run = sub_rejoin},
+    {.name = "sub_rejoin, lossy",
+     .covers = "shoal_sub_rejoin",
+     .shape = MIXED,
+     .flags = OP_INHERITS,
+     .world = busy_publisher,
+     .prepare = inherit,
+     .run = sub_rejoin},
     {.name = "sub_open, making the topic",
      .covers = "shoal_sub_open",
      .run = sub_open_create,

@@ -76,6 +76,14 @@ static int64_t ask_handles(struct stage *stage)
 	       shoal_pub_sequence(stage->pub) == 0 && shoal_sub_lost(stage->sub) == 0;
 }
 
+static int64_t ask_descriptors(struct stage *stage)
+{
+	int r = shoal_pub_fd(stage->pub);
+	if (r >= 0)
+		r = shoal_sub_fd(stage->sub);
+	return r < 0 ? r : 0;
+}
+
 static const struct op look_ops[] = {
     {.name = "stat, a dead one among all kinds",
      .covers = "shoal_topic_stat shoal_topic_stat_free",
@@ -116,5 +124,11 @@ static const struct op look_ops[] = {
      .prepare = both_handles,
      .run = ask_handles,
      .expect = 1},
+    {.name = "ask handles for their descriptors",
+     .covers = "shoal_pub_fd shoal_sub_fd",
+     .flags = OP_LOOKS,
+     .world = publisher,
+     .prepare = both_handles,
+     .run = ask_descriptors},
 };
 const struct group look_group = {"look", look_ops, sizeof(look_ops) / sizeof(look_ops[0])};

@@ -69,6 +69,7 @@ enum op_flags {
 	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
 	OP_HIDDEN = 2048,    /* the victim's file system knows no O_TMPFILE */
 	OP_LOOKS = 512,      /* it changes nothing */
+	OP_INHERITS = 8192,  /* the handles that it closes at the end are the harness's, forked */
 	OP_DEEPER = 4096,    /* not before the third */
 	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
 	OP_LEAVES = 128,     /* when it is over, nothing is held by the dead, without any repair */

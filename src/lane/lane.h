@@ -395,8 +395,9 @@ static inline void lane_pass(struct lane_reader *reader)
 	atomic_store_explicit(reader->cursor, reader->position, memory_order_release);
 }
 
-/* After lane_pass: wakes the publisher when it waits for room and there is enough of it. */
-static inline void lane_open_gate(struct lane_reader *reader, bool fences_itself)
+/* After lane_pass: wakes the publisher when it waits for room and there is enough of it. True when
+ * it did: in lost memory, too, always. */
+static inline bool lane_open_gate(struct lane_reader *reader, bool fences_itself)
 {
 	struct lane_control *control = reader->map.control;
 	if (unlikely(fences_itself))
@@ -404,10 +405,12 @@ static inline void lane_open_gate(struct lane_reader *reader, bool fences_itself
 	else
 		atomic_signal_fence(memory_order_seq_cst);
 	if (likely(!(atomic_load_explicit(&control->gate, memory_order_relaxed) & WAIT_SLEEPER)))
-		return;
+		return false;
 	uint64_t at = atomic_load_explicit(&control->gate_at, memory_order_relaxed);
-	if (position_distance(reader->position, at) >= 0)
-		wait_wake(&control->gate);
+	if (position_distance(reader->position, at) < 0)
+		return false;
+	wait_wake(&control->gate);
+	return true;
 }
 
 /*

@@ -17,5 +17,9 @@ int os_keep_across_fork(int fd);
 void os_forget_across_fork(int fd);
 int os_hold_forks(void);
 void os_let_forks(void);
+int os_map_over(void *address, uint64_t bytes, void (*fill)(const void *context, uint8_t *memory),
+		const void *context);
+int os_catch_faults(bool (*repair)(uintptr_t address));
+void os_let_faults(void);
 
 #endif

@@ -16,7 +16,9 @@ struct shoal_pub {
 	uint32_t lane;
 };
 
-#define PUB_FLAGS (SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_HOLD)
+#define PUB_FLAGS                                                                                  \
+	(SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_HOLD |                \
+	 SHOAL_GUARD_SIGBUS)
 
 /* ---- open and close ---------------------------------------------------------------------- */
 
@@ -165,7 +167,7 @@ static int wait_at_gate(struct shoal_pub *pub, int (*look)(void *context), void 
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	return wait_until(&wait);
+	return handle_wait(&pub->handle, &wait);
 }
 
 struct room_wait {
@@ -235,7 +237,7 @@ static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	r = wait_until(&wait);
+	r = handle_wait(&pub->handle, &wait);
 	*ret_data = room.data;
 	return r;
 }
@@ -420,7 +422,7 @@ int shoal_pub_wait_subscribers(shoal_pub *pub, uint32_t count, int64_t timeout_n
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	return wait_until(&wait);
+	return handle_wait(&pub->handle, &wait);
 }
 
 static int look_for_drain(void *context)

@@ -64,7 +64,7 @@ bool object_is_removed(const struct region *region);
 /* 0, or -ESTALE with a detail when the object was removed, or its pages were lost. */
 int object_check(const struct object *object);
 /* The same, of one that was seen to be: a stranger may say otherwise by now. */
-int object_fail_removed(const struct object *object);
+SLOW_PATH int object_fail_removed(const struct object *object);
 
 /* Repairs the seat if its owner is dead. 1: was repaired here, 0: nothing to do or alive. */
 int object_repair_seat(struct object *object, uint32_t number);

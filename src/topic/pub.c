@@ -349,7 +349,14 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 	return 0;
 }
 
-static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
+/* In a forked child no loan is out. */
+static inline bool is_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
+{
+	return likely(pub && loan && pub->loan != LOAN_NONE &&
+		      loan->sequence == pub->writer.position && loan->bytes <= pub->loan_bytes);
+}
+
+SLOW_PATH static int refuse_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
 {
 	if (!pub || !loan)
 		return error_fail(EINVAL, "the publisher or the loan is NULL");
@@ -357,17 +364,14 @@ static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan
 		return handle_refuse(&pub->handle);
 	if (pub->loan == LOAN_NONE || loan->sequence != pub->writer.position)
 		return error_fail(EINVAL, "this publisher has no such loan out");
-	if (loan->bytes > pub->loan_bytes)
-		return error_fail(EINVAL, "the loan was for %llu bytes, not %zu",
-				  (unsigned long long)pub->loan_bytes, loan->bytes);
-	return 0;
+	return error_fail(EINVAL, "the loan was for %llu bytes, not %zu",
+			  (unsigned long long)pub->loan_bytes, loan->bytes);
 }
 
 int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 {
-	int r = check_loan(pub, loan);
-	if (r < 0)
-		return r;
+	if (!is_loan(pub, loan))
+		return refuse_loan(pub, loan);
 	enum loan_state state = pub->loan;
 	pub->loan = LOAN_NONE;
 	set_ready(pub);
@@ -379,9 +383,8 @@ int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 
 int shoal_pub_abort(shoal_pub *pub, struct shoal_loan *loan)
 {
-	int r = check_loan(pub, loan);
-	if (r < 0)
-		return r;
+	if (!is_loan(pub, loan))
+		return refuse_loan(pub, loan);
 	pub->loan = LOAN_NONE;
 	set_ready(pub);
 	loan->data = NULL;

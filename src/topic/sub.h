@@ -53,8 +53,8 @@ int sub_look_in_lanes(struct shoal_sub *sub);
 /* The message that is held, found the long way, was read; the next ones may be quick. Returns as
  * sub_move_on. */
 int sub_pass_held(struct shoal_sub *sub);
-/* A publisher was woken, or the mark of lost memory was found in its word: -ESTALE then. */
-SLOW_PATH int sub_after_waking(struct shoal_sub *sub);
+/* The gate is shut: a publisher sleeps, or it is the mark of lost memory, -ESTALE. */
+SLOW_PATH int sub_push_gate(struct shoal_sub *sub);
 
 /* ---- turns ------------------------------------------------------------------------------- */
 
@@ -73,8 +73,7 @@ static inline void sub_end_turn(struct shoal_sub *sub)
 static inline int sub_move_on(struct shoal_sub *sub)
 {
 	lane_pass(&sub->reader);
-	bool woke = lane_open_gate(&sub->reader, sub->fences_itself);
-	return unlikely(woke) ? sub_after_waking(sub) : 0;
+	return lane_gate_is_shut(&sub->reader, sub->fences_itself) ? sub_push_gate(sub) : 0;
 }
 
 #endif

@@ -73,8 +73,9 @@ static void begin_turn(struct shoal_sub *sub)
 	sub->turn_end = sub->turn_used = sub->reader.position + TURN;
 }
 
-int sub_after_waking(struct shoal_sub *sub)
+int sub_push_gate(struct shoal_sub *sub)
 {
+	lane_push_gate(&sub->reader);
 	int r = handle_check_lost(&sub->handle);
 	if (r < 0)
 		sub_end_turn(sub);

@@ -38,6 +38,22 @@
  * OWNERSHIP. An object's mode is what was asked for at creation (0600 by default; the umask does
  * not apply). An object that belongs to another user is refused unless SHOAL_FOREIGN is given.
  *
+ * GUARD. Whoever may write to an object may truncate its file, and a disk or memory can fail. A
+ * process that then touches what is gone is killed by SIGBUS, as with every mapped file; nothing
+ * checked beforehand prevents that. Opened with SHOAL_GUARD_SIGBUS, it lives: the handle is dead,
+ * the call in which it happens and all that follow answer -ESTALE, and the detail says so. What is
+ * mapped is private memory of zeroes from then on; nothing more is read from the object or written
+ * to it, and closing does not leave it: to others it is as if this process had died. A handle that
+ * waits looks once a second. It costs a signal handler, and no instruction of any other call.
+ *   The handler is the process's: it is installed with the first guarded handle and put back with
+ * the last. It passes on every SIGBUS that is not for guarded memory to the one it found, as the
+ * kernel would have. A handler that is installed while guarded handles are open must do the same
+ * (call the one it found), and stays when the last is closed; a thread that blocks SIGBUS is not
+ * guarded. Don't unload the library while such a handler may still call it.
+ *   What is not seen: within the page in which a truncated file ends, and in one that was truncated
+ * and made longer again, bytes are zeroes without a signal: a peer's lie like any other. A system
+ * call that is given lost memory (read, write) answers EFAULT; the next touch ends the handle.
+ *
  * THREADS. Every function on this page may be called from any thread at any time.
  */
 #ifndef SHOAL_OBJECT_H
@@ -56,16 +72,17 @@ extern "C" {
 
 /* Flags of the open, create and remove functions. A flag that a function has no use for is
  * -EINVAL. */
-#define SHOAL_CREATE      0x0001u /* make the object if there is none */
-#define SHOAL_EXCLUSIVE   0x0002u /* with SHOAL_CREATE: -EEXIST if there is one */
-#define SHOAL_KEEP        0x0004u /* with SHOAL_CREATE: stays when the last one leaves */
-#define SHOAL_FOREIGN     0x0008u /* accept an object that another user owns */
-#define SHOAL_LOSSY       0x0010u /* subscriber: hold up nobody, lose what is overwritten */
-#define SHOAL_FROM_OLDEST 0x0020u /* subscriber: start at the oldest message still there */
-#define SHOAL_FOLLOW      0x0040u /* subscriber: no -EPIPE at the end, wait for a new publisher */
-#define SHOAL_HOLD        0x0080u /* publisher: overwrite nothing until somebody has subscribed */
-#define SHOAL_FORCE       0x0100u /* remove: even while it is in use */
-#define SHOAL_IF_LEFTOVER 0x0400u /* remove: only a leftover, not one that was made to stay */
+#define SHOAL_CREATE       0x0001u /* make the object if there is none */
+#define SHOAL_EXCLUSIVE    0x0002u /* with SHOAL_CREATE: -EEXIST if there is one */
+#define SHOAL_KEEP         0x0004u /* with SHOAL_CREATE: stays when the last one leaves */
+#define SHOAL_FOREIGN      0x0008u /* accept an object that another user owns */
+#define SHOAL_LOSSY        0x0010u /* subscriber: hold up nobody, lose what is overwritten */
+#define SHOAL_FROM_OLDEST  0x0020u /* subscriber: start at the oldest message still there */
+#define SHOAL_FOLLOW       0x0040u /* subscriber: no -EPIPE at the end, wait for a new publisher */
+#define SHOAL_HOLD         0x0080u /* publisher: overwrite nothing until somebody has subscribed */
+#define SHOAL_FORCE        0x0100u /* remove: even while it is in use */
+#define SHOAL_GUARD_SIGBUS 0x0200u /* open: survive the loss of the object's pages (GUARD) */
+#define SHOAL_IF_LEFTOVER  0x0400u /* remove: only a leftover, not one that was made to stay */
 
 /* What can be seen of a seat or of an object from outside. */
 enum shoal_health {

@@ -71,7 +71,8 @@ SHOAL_API int shoal_topic_create(const char *name, unsigned flags,
 
 /*
  * Opens a publisher on the topic `name` and takes a lane in it.
- * `flags`: SHOAL_CREATE, SHOAL_EXCLUSIVE, SHOAL_KEEP, SHOAL_FOREIGN, SHOAL_HOLD.
+ * `flags`: SHOAL_CREATE, SHOAL_EXCLUSIVE, SHOAL_KEEP, SHOAL_FOREIGN, SHOAL_HOLD,
+ * SHOAL_GUARD_SIGBUS.
  * Returns 0 (1 when the topic was made by this call) or: -ENOENT, -EEXIST, -ENOSPC, -EUSERS,
  * -EPERM, -EACCES, -EBADMSG, -ENOTSUP, -ESTALE, -EPROTOTYPE, -EISDIR, -ELOOP, -ENODATA, -EXDEV,
  * -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM, -EMFILE, -EBUSY (being removed by a stopped process),
@@ -157,7 +158,7 @@ SHOAL_API uint64_t shoal_pub_sequence(const shoal_pub *pub);
  * after this call (and perhaps some committed during it); with SHOAL_FROM_OLDEST at the oldest
  * message that is still there.
  * `flags`: SHOAL_CREATE, SHOAL_EXCLUSIVE, SHOAL_KEEP, SHOAL_FOREIGN, SHOAL_LOSSY,
- * SHOAL_FROM_OLDEST, SHOAL_FOLLOW. Returns as shoal_pub_open.
+ * SHOAL_FROM_OLDEST, SHOAL_FOLLOW, SHOAL_GUARD_SIGBUS. Returns as shoal_pub_open.
  */
 SHOAL_API int shoal_sub_open(shoal_sub **ret_sub, const char *name, unsigned flags,
 			     const struct shoal_topic_options *options);
@@ -189,7 +190,9 @@ struct shoal_view {
  * (the message fails validation and is skipped), -ESTALE, -ECHILD, -EBUSY, -ENOMEM.
  */
 SHOAL_API int shoal_sub_borrow(shoal_sub *sub, int64_t timeout_ns, struct shoal_view *ret_view);
-/* Gives the view back; its memory may be overwritten from here on. 0, -EINVAL, -ECHILD. */
+/* Gives the view back; its memory may be overwritten from here on. 0, -EINVAL, -ECHILD; -ESTALE
+ * with SHOAL_GUARD_SIGBUS when the topic's pages were lost before this call: what was read through
+ * the view, its length too, may be zeroes. The view is over in every case but -EINVAL. */
 SHOAL_API int shoal_sub_release(shoal_sub *sub, struct shoal_view *view);
 
 /*

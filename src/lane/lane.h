@@ -395,19 +395,31 @@ static inline void lane_pass(struct lane_reader *reader)
 	atomic_store_explicit(reader->cursor, reader->position, memory_order_release);
 }
 
-/* After lane_pass: wakes the publisher when it waits for room and there is enough of it. */
-static inline void lane_open_gate(struct lane_reader *reader, bool fences_itself)
+/* After lane_pass: is the publisher asleep, perhaps, for want of room? In lost memory, too, always.
+ */
+static inline bool lane_gate_is_shut(const struct lane_reader *reader, bool fences_itself)
 {
-	struct lane_control *control = reader->map.control;
+	const struct lane_control *control = reader->map.control;
 	if (unlikely(fences_itself))
 		atomic_thread_fence(memory_order_seq_cst);
 	else
 		atomic_signal_fence(memory_order_seq_cst);
-	if (likely(!(atomic_load_explicit(&control->gate, memory_order_relaxed) & WAIT_SLEEPER)))
-		return;
+	return unlikely(atomic_load_explicit(&control->gate, memory_order_relaxed) & WAIT_SLEEPER);
+}
+
+/* Then: wakes it when there is enough room. */
+static inline void lane_push_gate(struct lane_reader *reader)
+{
+	struct lane_control *control = reader->map.control;
 	uint64_t at = atomic_load_explicit(&control->gate_at, memory_order_relaxed);
 	if (position_distance(reader->position, at) >= 0)
 		wait_wake(&control->gate);
+}
+
+static inline void lane_open_gate(struct lane_reader *reader, bool fences_itself)
+{
+	if (lane_gate_is_shut(reader, fences_itself))
+		lane_push_gate(reader);
 }
 
 /*

@@ -186,6 +186,8 @@ static int unlink_ours(const struct segment *segment)
 static int finish_removal(struct object *object)
 {
 	struct segment *segment = &object->segment;
+	if (segment_is_lost(segment)) /* the mark in our memory, and not the object's word */
+		return segment_fail_lost(segment);
 	object->kind->alert(&segment->region);
 	int fd = segment_reopen(segment);
 	if (fd < 0)
@@ -244,6 +246,8 @@ bool object_is_removed(const struct region *region)
 
 int object_fail_removed(const struct object *object)
 {
+	if (segment_is_lost(&object->segment))
+		return segment_fail_lost(&object->segment);
 	return error_fail(ESTALE, "'%s' was removed while in use; open it again",
 			  object->segment.name.text);
 }
@@ -394,6 +398,29 @@ static int join(struct object *object, uint32_t role)
 
 /* ---- open, make, close ------------------------------------------------------------------- */
 
+/* Before anything is looked at in what is mapped. */
+static int guard(struct object *object, const struct object_request *request)
+{
+	return request->flags & SHOAL_GUARD_SIGBUS ? segment_guard(&object->segment) : 0;
+}
+
+/* Once the kind's bytes are known to be sound. What was lost before has not got the marks, so its
+ * handle would never learn of it: it is not opened. */
+static int mark_lost(struct object *object)
+{
+	const struct segment *segment = &object->segment;
+	if (!segment->guard)
+		return 0;
+	guard_mark(segment->guard, (struct guard_mark){
+				       .offset = offsetof(struct segment_header, lifetime),
+				       .count = 1,
+				       .value = plain(LIFETIME_REMOVED),
+				   });
+	if (object->kind->mark_lost)
+		object->kind->mark_lost(&segment->region, segment->guard);
+	return segment_is_lost(segment) ? segment_fail_lost(segment) : 0;
+}
+
 static int make(struct object *object, const struct segment_name *name,
 		const struct object_request *request)
 {
@@ -403,7 +430,11 @@ static int make(struct object *object, const struct segment_name *name,
 	const struct region *region = &object->segment.region;
 	request->fill(region, request->context);
 	atomic_store(lifetime_of(region), plain(LIFETIME_LIVE));
-	r = seat_lock(&object->segment, 0, 1, &object->seat);
+	r = guard(object, request);
+	if (r == 0)
+		r = mark_lost(object);
+	if (r == 0)
+		r = seat_lock(&object->segment, 0, 1, &object->seat);
 	if (r == 0) {
 		object_enter_seat(object, request->role);
 		set_seat(object, SEAT_TAKEN);
@@ -422,7 +453,11 @@ static int open_existing(struct object *object, const struct segment_name *name,
 	int r = segment_open(&object->segment, name, request->flags & SHOAL_FOREIGN);
 	if (r < 0)
 		return r;
-	r = join(object, request->role);
+	r = guard(object, request);
+	if (r == 0)
+		r = join(object, request->role);
+	if (r < 0 && segment_is_lost(&object->segment))
+		r = segment_fail_lost(&object->segment);
 	if (r == -ESTALE && segment_is_named(&object->segment) == 0)
 		r = -GONE;
 	if (r < 0) {
@@ -433,7 +468,10 @@ static int open_existing(struct object *object, const struct segment_name *name,
 		object_close(object);
 		return error_fail(EEXIST, "there is an object '%s' already", name->text);
 	}
-	return 0;
+	r = mark_lost(object);
+	if (r < 0)
+		object_abandon(object);
+	return r;
 }
 
 static int fail_gone(const struct segment_name *name)
@@ -490,8 +528,14 @@ void object_abandon(struct object *object)
 	segment_close(&object->segment);
 }
 
+/* An object whose pages were lost is not left: its bytes are out of reach, and others, whose pages
+ * may be well, are not to be told anything. To them it is as if we had died. */
 void object_close(struct object *object)
 {
+	if (segment_is_lost(&object->segment)) {
+		object_abandon(object);
+		return;
+	}
 	const struct region *region = &object->segment.region;
 	struct seat_entry *entry = seat_entry(region, object->seat.tag.seat);
 	uint64_t word = word_make(SEAT_LEAVING, object->seat.tag);

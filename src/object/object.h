@@ -26,6 +26,9 @@ struct kind {
 	void (*repair)(const struct region *region, struct tag tag, bool orderly);
 	/* Wakes everybody who sleeps in the object, for a look at the lifetime word. */
 	void (*alert)(const struct region *region);
+	/* What is to be found in a guarded object's memory when its pages were lost, beside a
+	 * lifetime that says REMOVED: whatever makes each call look at that. May be NULL. */
+	void (*mark_lost)(const struct region *region, struct guard *guard);
 	/* 0, or -EBADMSG with a detail that names the broken invariant. */
 	int (*audit)(const struct region *region);
 };
@@ -33,7 +36,7 @@ struct kind {
 struct object_request {
 	const struct kind *kind;
 	uint32_t role;  /* the kind's, for stat */
-	unsigned flags; /* SHOAL_CREATE, EXCLUSIVE, KEEP, FOREIGN */
+	unsigned flags; /* SHOAL_CREATE, EXCLUSIVE, KEEP, FOREIGN, GUARD_SIGBUS */
 	struct segment_spec spec;
 	/* Fills the body of a new object; nobody else sees it yet. */
 	void (*fill)(const struct region *region, const void *context);
@@ -62,10 +65,10 @@ void object_abandon(struct object *object);
 
 /* Has it been taken out of the world? Total on garbage. */
 bool object_is_removed(const struct region *region);
-/* 0, or -ESTALE with a detail when the object was removed. */
+/* 0, or -ESTALE with a detail when the object was removed, or its pages were lost. */
 int object_check(const struct object *object);
 /* The same, of one that was seen to be: a stranger may say otherwise by now. */
-int object_fail_removed(const struct object *object);
+SLOW_PATH int object_fail_removed(const struct object *object);
 
 /* Repairs the seat if its owner is dead. 1: was repaired here, 0: nothing to do or alive. */
 int object_repair_seat(struct object *object, uint32_t number);

@@ -94,6 +94,15 @@ struct os_calls {
 	 * pages), which read as zeroes there. */
 	int (*map_handle)(uint64_t wiped, uint64_t bytes, void **ret);
 	int (*unmap)(void *address, uint64_t bytes);
+	/* Puts anonymous memory of zeroes (never inherited) in the place of what is mapped there,
+	 * in one step, after fill(context, memory) has written to it. Async-signal-safe. */
+	int (*map_over)(void *address, uint64_t bytes,
+			void (*fill)(const void *context, uint8_t *memory), const void *context);
+	/* From here on repair(address) is asked about memory that failed under a thread (SIGBUS).
+	 * True: the thread goes on; else whoever was asked before is asked. Callers see to it that
+	 * catch and let do not run at the same time. See os_fault.c. */
+	int (*catch_faults)(bool (*repair)(uintptr_t address));
+	void (*let_faults)(void);
 	/* waiting */
 	int (*futex_wait)(const void *word, uint32_t value, int64_t timeout_ns);
 	int (*futex_wake)(const void *word, int count);

@@ -29,5 +29,9 @@ int os_socket_kind(int socket);
 int64_t os_send_descriptor(int socket, const void *bytes, size_t length, int fd);
 int64_t os_receive_descriptor(int socket, void *bytes, size_t length, struct os_received *received);
 int os_wait_socket(int socket, bool write, int64_t timeout_ns);
+int os_map_over(void *address, uint64_t bytes, void (*fill)(const void *context, uint8_t *memory),
+		const void *context);
+int os_catch_faults(bool (*repair)(uintptr_t address));
+void os_let_faults(void);
 
 #endif

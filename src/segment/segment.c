@@ -287,6 +287,57 @@ static int verify_and_map(struct segment *segment)
 	return r < 0 ? r : map_segment(segment);
 }
 
+/* 1: the descriptor leads to the segment, 0: not (any more), or what the kernel said instead. */
+static int same_inode(const struct segment *segment, int fd)
+{
+	struct os_file file;
+	int r = fd < 0 ? -EBADF : os->stat_fd(fd, &file);
+	if (r < 0)
+		return r == -EBADF ? 0 : r;
+	return file.device == segment->device && file.inode == segment->inode;
+}
+
+/* ---- guarding ---------------------------------------------------------------------------- */
+
+int segment_guard(struct segment *segment)
+{
+	int r = guard_add(segment->region.base, segment->region.bytes, &segment->guard);
+	if (r == 0)
+		return 0;
+	segment->guard = NULL;
+	return error_fail(-r, "can't guard '%s' against losing its pages: %s", segment->name.text,
+			  strerror(-r));
+}
+
+/* Truncated, or a page that could not be read: the size tells. */
+int segment_fail_lost(const struct segment *segment)
+{
+	struct os_file file;
+	struct size_text is, was;
+	if (same_inode(segment, segment->fd) == 1 && segment_examine(segment, &file) == 0 &&
+	    file.bytes < segment->region.bytes)
+		return error_fail(ESTALE,
+				  "'%s' was truncated while in use: it has %s, and had %s; "
+				  "nothing more is read from it or written to it; remove it "
+				  "(shoal rm --force) and open it again",
+				  segment->name.text, error_size(file.bytes, &is),
+				  error_size(segment->region.bytes, &was));
+	return error_fail(ESTALE,
+			  "'%s' lost a page while in use: it was truncated, or its disk or memory "
+			  "failed; nothing more is read from it or written to it; remove it "
+			  "(shoal rm --force) and open it again",
+			  segment->name.text);
+}
+
+void segment_look_for_loss(struct segment *segment)
+{
+	struct os_file file;
+	if (!segment->guard || segment_is_lost(segment) || segment_fd(segment) < 0)
+		return;
+	if (segment_examine(segment, &file) == 0 && file.bytes < segment->region.bytes)
+		guard_lose(segment->guard);
+}
+
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign)
 {
 	int r = open_checked(segment, name, foreign, false);
@@ -316,6 +367,8 @@ static int create_place(struct segment *segment)
 
 int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what)
 {
+	if (segment_is_lost(segment))
+		return segment_fail_lost(segment);
 	int fd = segment_fd(segment);
 	return fd < 0 ? fd : memory_of(segment)->reserve(segment, offset, bytes, what);
 }
@@ -399,14 +452,19 @@ int segment_publish(struct segment *segment)
 	return r;
 }
 
-/* 1: the descriptor leads to the segment, 0: not (any more), or what the kernel said instead. */
-static int same_inode(const struct segment *segment, int fd)
+/* What took a lost one's place is nothing that its backend knows of. */
+static void unmap_segment(struct segment *segment)
 {
-	struct os_file file;
-	int r = fd < 0 ? -EBADF : os->stat_fd(fd, &file);
-	if (r < 0)
-		return r == -EBADF ? 0 : r;
-	return file.device == segment->device && file.inode == segment->inode;
+	bool lost = segment_is_lost(segment);
+	void *base = segment->region.base;
+	if (segment->guard)
+		guard_remove(segment->guard);
+	segment->guard = NULL;
+	segment->region.base = NULL;
+	if (base && lost)
+		os->unmap(base, segment->region.bytes);
+	else if (base)
+		memory_of(segment)->unmap(base, segment->region.bytes);
 }
 
 /* To be closed? A passing want of the kernel's is no reason to leave it open. */
@@ -418,9 +476,7 @@ static bool is_ours(const struct segment *segment, int fd)
 
 void segment_close(struct segment *segment)
 {
-	if (segment->region.base)
-		memory_of(segment)->unmap(segment->region.base, segment->region.bytes);
-	segment->region.base = NULL;
+	unmap_segment(segment);
 	place_of(segment)->drop(segment);
 	if (is_ours(segment, segment->fd))
 		os->close(segment->fd);
@@ -431,6 +487,7 @@ int segment_open_inherited(struct segment *segment, const struct segment *inheri
 {
 	*segment = *inherited;
 	segment->region.base = NULL;
+	segment->guard = NULL; /* its slot is free here: guard/guard.c */
 	segment->hidden[0] = '\0';
 	segment->fd = segment_reopen(segment);
 	if (segment->fd < 0)
@@ -441,6 +498,8 @@ int segment_open_inherited(struct segment *segment, const struct segment *inheri
 		r = read_header(segment, file.bytes);
 	if (r == 0)
 		r = verify_and_map(segment);
+	if (r == 0 && inherited->guard)
+		r = segment_guard(segment);
 	if (r < 0)
 		segment_close(segment);
 	return r;
@@ -457,6 +516,7 @@ void segment_take_descriptor(struct segment *segment, const struct segment *inhe
 void segment_close_in_child(struct segment *segment)
 {
 	segment->region.base = NULL;
+	segment->guard = NULL;     /* its slot is free here: guard/guard.c */
 	segment->hidden[0] = '\0'; /* the parent's to remove */
 	segment_close(segment);
 }

@@ -9,6 +9,7 @@
 #ifndef SHOAL_SEGMENT_SEGMENT_H
 #define SHOAL_SEGMENT_SEGMENT_H
 
+#include "guard/guard.h"
 #include "os/os.h"
 #include "segment/backend.h"
 #include "segment/segment_layout.h"
@@ -40,6 +41,7 @@ struct segment {
 	uint64_t inode;
 	bool other_boot;                 /* the place names an earlier boot: adopt before use */
 	char hidden[SEGMENT_PATH_BYTES]; /* see segment/hidden.h */
+	struct guard *guard;             /* SHOAL_GUARD_SIGBUS; or NULL */
 };
 
 struct segment_spec {
@@ -69,6 +71,20 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 int segment_publish(struct segment *segment);
 /* Opens and checks a published one, and maps it. `foreign`: another user's is fine. */
 int segment_open(struct segment *segment, const struct segment_name *name, bool foreign);
+/* From here on a page that is lost does not kill (SHOAL_GUARD_SIGBUS). Sets the detail. */
+int segment_guard(struct segment *segment);
+/* Were pages lost, and is what is mapped private memory since? Then nothing in it is the object's.
+ */
+static inline bool segment_is_lost(const struct segment *segment)
+{
+	return segment->guard && guard_is_lost(segment->guard);
+}
+/* -ESTALE, with a detail that says what became of it. */
+int segment_fail_lost(const struct segment *segment);
+/* Looks whether a guarded one is still as large as it was, before somebody touches what is gone:
+ * if not, it is lost from here on. */
+void segment_look_for_loss(struct segment *segment);
+
 /* Opens it for reading only and checks it, but does not map it: for those who only look.
  * `region.base` stays NULL. */
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign);

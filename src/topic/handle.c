@@ -63,6 +63,7 @@ int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned fl
 	kept->flags = flags;
 	kept->spin_ns = options.spin_ns == SHOAL_SPIN_NEVER ? 0 : options.spin_ns;
 	handle->spin_ns = kept->spin_ns;
+	handle->guarded = flags & SHOAL_GUARD_SIGBUS;
 	handle->live = 1;
 	*ret = handle;
 	return made;
@@ -109,6 +110,7 @@ void handle_rejoined(struct handle *handle, size_t bytes)
 	kept->object = *handle->object;
 	handle->object = &kept->object;
 	handle->spin_ns = kept->spin_ns;
+	handle->guarded = kept->flags & SHOAL_GUARD_SIGBUS;
 	handle->live = 1;
 }
 
@@ -153,6 +155,38 @@ int handle_check(struct handle *handle)
 		topic_keep_alerted(&handle->map);
 	}
 	return r;
+}
+
+int handle_check_lost(struct handle *handle)
+{
+	return segment_is_lost(&handle->object->segment) ? handle_check(handle) : 0;
+}
+
+static int64_t time_left(int64_t left_ns, int64_t since_ns)
+{
+	int64_t passed_ns = os->now_ns() - since_ns;
+	return passed_ns < left_ns ? left_ns - passed_ns : 0;
+}
+
+static int wait_guarded(struct handle *handle, struct wait *wait)
+{
+	int64_t left = wait->timeout_ns;
+	for (;;) {
+		bool last = left >= 0 && left <= HANDLE_LOOK_NS;
+		int64_t begun = os->now_ns();
+		wait->timeout_ns = last ? left : HANDLE_LOOK_NS;
+		int r = wait_until(wait);
+		if (r != -ETIMEDOUT || last)
+			return r;
+		if (left > 0)
+			left = time_left(left, begun);
+		segment_look_for_loss(&handle->object->segment);
+	}
+}
+
+int handle_wait(struct handle *handle, struct wait *wait)
+{
+	return handle->guarded ? wait_guarded(handle, wait) : wait_until(wait);
 }
 
 int handle_interrupted(struct handle *handle)

@@ -14,6 +14,7 @@ struct handle {
 	uint32_t live;  /* 0: forked child, or stale */
 	uint32_t stale; /* the object was removed */
 	_Atomic uint32_t interrupted;
+	bool guarded;    /* SHOAL_GUARD_SIGBUS */
 	int64_t spin_ns; /* 0: none, negative: never sleep */
 	struct topic_map map;
 	struct object *object;
@@ -42,9 +43,15 @@ void handle_close(struct handle *handle, size_t bytes);
 int handle_fail(struct handle *handle, size_t bytes, int made, int error);
 
 /* Why a handle that is not live can't be used. Sets the detail. */
-int handle_refuse(const struct handle *handle);
+SLOW_PATH int handle_refuse(const struct handle *handle);
 /* Looks at the lifetime: 0, or -ESTALE and the handle is not live any more. */
 int handle_check(struct handle *handle);
+/* The same, but what was removed, and not lost, is fine: it can be read to its end. */
+int handle_check_lost(struct handle *handle);
+/* As wait_until. A guarded handle looks every HANDLE_LOOK_NS whether its object was truncated: who
+ * sleeps touches nothing, and those who would wake it can't. */
+#define HANDLE_LOOK_NS 1000000000
+int handle_wait(struct handle *handle, struct wait *wait);
 /* -EINTR, once, when interrupt() was called. */
 int handle_interrupted(struct handle *handle);
 

@@ -16,7 +16,9 @@ struct shoal_pub {
 	uint32_t lane;
 };
 
-#define PUB_FLAGS (SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_HOLD)
+#define PUB_FLAGS                                                                                  \
+	(SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_HOLD |                \
+	 SHOAL_GUARD_SIGBUS)
 
 /* ---- open and close ---------------------------------------------------------------------- */
 
@@ -205,7 +207,7 @@ static int wait_at_gate(struct shoal_pub *pub, int (*look)(void *context), void 
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	return wait_until(&wait);
+	return handle_wait(&pub->handle, &wait);
 }
 
 struct room_wait {
@@ -275,7 +277,7 @@ static int wait_for_room(struct shoal_pub *pub, uint64_t bytes, int64_t timeout_
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	r = wait_until(&wait);
+	r = handle_wait(&pub->handle, &wait);
 	*ret_data = room.data;
 	return r;
 }
@@ -413,7 +415,14 @@ int shoal_pub_claim(shoal_pub *pub, size_t bytes, int64_t timeout_ns, struct sho
 	return lend(pub, slot_data(pub), bytes, LOAN_INSIDE, ret_loan);
 }
 
-static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
+/* In a forked child no loan is out. */
+static inline bool is_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
+{
+	return likely(pub && loan && pub->loan != LOAN_NONE &&
+		      loan->sequence == pub->writer.position && loan->bytes <= pub->loan_bytes);
+}
+
+SLOW_PATH static int refuse_loan(const struct shoal_pub *pub, const struct shoal_loan *loan)
 {
 	if (!pub || !loan)
 		return error_fail(EINVAL, "the publisher or the loan is NULL");
@@ -421,17 +430,14 @@ static int check_loan(const struct shoal_pub *pub, const struct shoal_loan *loan
 		return handle_refuse(&pub->handle);
 	if (pub->loan == LOAN_NONE || loan->sequence != pub->writer.position)
 		return error_fail(EINVAL, "this publisher has no such loan out");
-	if (loan->bytes > pub->loan_bytes)
-		return error_fail(EINVAL, "the loan was for %llu bytes, not %zu",
-				  (unsigned long long)pub->loan_bytes, loan->bytes);
-	return 0;
+	return error_fail(EINVAL, "the loan was for %llu bytes, not %zu",
+			  (unsigned long long)pub->loan_bytes, loan->bytes);
 }
 
 int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 {
-	int r = check_loan(pub, loan);
-	if (r < 0)
-		return r;
+	if (!is_loan(pub, loan))
+		return refuse_loan(pub, loan);
 	enum loan_state state = pub->loan;
 	pub->loan = LOAN_NONE;
 	set_ready(pub);
@@ -443,9 +449,8 @@ int shoal_pub_commit(shoal_pub *pub, struct shoal_loan *loan)
 
 int shoal_pub_abort(shoal_pub *pub, struct shoal_loan *loan)
 {
-	int r = check_loan(pub, loan);
-	if (r < 0)
-		return r;
+	if (!is_loan(pub, loan))
+		return refuse_loan(pub, loan);
 	pub->loan = LOAN_NONE;
 	set_ready(pub);
 	loan->data = NULL;
@@ -486,7 +491,7 @@ int shoal_pub_wait_subscribers(shoal_pub *pub, uint32_t count, int64_t timeout_n
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = pub->handle.spin_ns,
 	};
-	return wait_until(&wait);
+	return handle_wait(&pub->handle, &wait);
 }
 
 static int look_for_drain(void *context)

@@ -7,7 +7,7 @@
 
 #define SUB_FLAGS                                                                                  \
 	(SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_LOSSY |               \
-	 SHOAL_FROM_OLDEST | SHOAL_FOLLOW)
+	 SHOAL_FROM_OLDEST | SHOAL_FOLLOW | SHOAL_GUARD_SIGBUS)
 
 /* ---- open and close ---------------------------------------------------------------------- */
 

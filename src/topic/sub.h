@@ -50,8 +50,11 @@ SLOW_PATH int sub_find_message(struct shoal_sub *sub, int64_t timeout_ns);
 bool sub_quick_wait(struct shoal_sub *sub, int64_t timeout_ns, struct lane_message *message);
 /* 1: there is a message, and it is held; 0: none; < 0. Each lane in turn, from the next on. */
 int sub_look_in_lanes(struct shoal_sub *sub);
-/* The message that is held, found the long way, was read; the next ones may be quick. */
-void sub_pass_held(struct shoal_sub *sub);
+/* The message that is held, found the long way, was read; the next ones may be quick. Returns as
+ * sub_move_on. */
+int sub_pass_held(struct shoal_sub *sub);
+/* The gate is shut: a publisher sleeps, or it is the mark of lost memory, -ESTALE. */
+SLOW_PATH int sub_push_gate(struct shoal_sub *sub);
 
 /* ---- turns ------------------------------------------------------------------------------- */
 
@@ -65,10 +68,12 @@ static inline void sub_end_turn(struct shoal_sub *sub)
 	sub->turn_end = sub->reader.position;
 }
 
-static inline void sub_move_on(struct shoal_sub *sub)
+/* What was read of the message came before this. 0; or -ESTALE: by then the memory was lost, and
+ * what was read may be zeroes. */
+static inline int sub_move_on(struct shoal_sub *sub)
 {
 	lane_pass(&sub->reader);
-	lane_open_gate(&sub->reader, sub->fences_itself);
+	return lane_gate_is_shut(&sub->reader, sub->fences_itself) ? sub_push_gate(sub) : 0;
 }
 
 #endif

@@ -73,14 +73,24 @@ static void begin_turn(struct shoal_sub *sub)
 	sub->turn_end = sub->turn_used = sub->reader.position + TURN;
 }
 
-void sub_pass_held(struct shoal_sub *sub)
+int sub_push_gate(struct shoal_sub *sub)
+{
+	lane_push_gate(&sub->reader);
+	int r = handle_check_lost(&sub->handle);
+	if (r < 0)
+		sub_end_turn(sub);
+	return r;
+}
+
+int sub_pass_held(struct shoal_sub *sub)
 {
 	sub->held = false;
-	sub_move_on(sub);
-	if (sub->lossy)
+	int r = sub_move_on(sub);
+	if (sub->lossy || r < 0)
 		sub_end_turn(sub);
 	else
 		begin_turn(sub);
+	return r;
 }
 
 /* The epoch changed: lanes became ready, or the object was removed. */
@@ -103,9 +113,10 @@ static int look_in_current(struct shoal_sub *sub)
 	int r = look_in_lane(sub);
 	if (r == 1)
 		hold_message(sub);
-	else if (unlikely(r == -EBADMSG))
-		sub_pass_held(sub); /* skipped: it would be as bad the next time */
-	return r;
+	if (likely(r != -EBADMSG))
+		return r;
+	int passed = sub_pass_held(sub); /* skipped: it would be as bad the next time */
+	return passed < 0 ? passed : r;
 }
 
 int sub_look_in_lanes(struct shoal_sub *sub)
@@ -173,7 +184,7 @@ static int wait_for_message(struct shoal_sub *sub, int64_t timeout_ns)
 	    .timeout_ns = timeout_ns,
 	    .spin_ns = sub->handle.spin_ns,
 	};
-	return wait_until(&wait);
+	return handle_wait(&sub->handle, &wait);
 }
 
 static int refuse(const struct shoal_sub *sub)

@@ -72,12 +72,6 @@ SLOW_PATH static int refuse_release(const struct shoal_sub *sub, const struct sh
 	return error_fail(EINVAL, "this subscriber has no such view out");
 }
 
-SLOW_PATH static int release_held(struct shoal_sub *sub)
-{
-	sub_pass_held(sub);
-	return 0;
-}
-
 int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 {
 	/* Nothing is lent in a forked child, or when the handle went stale. */
@@ -86,9 +80,8 @@ int shoal_sub_release(shoal_sub *sub, struct shoal_view *view)
 	sub->lent = NULL;
 	view->data = NULL;
 	if (unlikely(sub->held))
-		return release_held(sub);
-	sub_move_on(sub);
-	return 0;
+		return sub_pass_held(sub);
+	return sub_move_on(sub);
 }
 
 static int fail_buffer(const struct shoal_sub *sub, size_t buffer_bytes)
@@ -110,8 +103,7 @@ static int receive_held(struct shoal_sub *sub, void *buffer, size_t buffer_bytes
 		return fail_buffer(sub, buffer_bytes);
 	if (bytes)
 		memcpy(buffer, sub->message.data, bytes);
-	sub_pass_held(sub);
-	return 0;
+	return sub_pass_held(sub);
 }
 
 static inline int receive_small(struct shoal_sub *sub, struct lane_message message, void *buffer,
@@ -120,8 +112,7 @@ static inline int receive_small(struct shoal_sub *sub, struct lane_message messa
 	if (ret_view)
 		fill_view(sub, buffer, message.bytes, 0, ret_view);
 	lane_copy_small(buffer, message.data, message.bytes);
-	sub_move_on(sub);
-	return 0;
+	return sub_move_on(sub);
 }
 
 SLOW_PATH static int receive_slow(struct shoal_sub *sub, void *buffer, size_t buffer_bytes,
@@ -173,9 +164,10 @@ static inline uint64_t longest_run(const struct shoal_sub *sub, const struct bat
 
 /*
  * Small messages of the current lane, as many as are there. The cursor moves once, behind the
- * last: to the publisher that is as if they had all been read at that moment.
+ * last: to the publisher that is as if they had all been read at that moment. Returns as
+ * sub_move_on; what may be zeroes is not appended.
  */
-static void append_quick(struct shoal_sub *sub, struct batch *given)
+static int append_quick(struct shoal_sub *sub, struct batch *given)
 {
 	const struct lane_map *map = &sub->reader.map;
 	const uint64_t stride =
@@ -197,24 +189,28 @@ static void append_quick(struct shoal_sub *sub, struct batch *given)
 		take_room(&batch, bytes);
 	}
 	if (position == sub->reader.position)
-		return;
-	*given = batch;
+		return 0;
 	sub->reader.position = position - 1;
-	sub_move_on(sub);
+	int r = sub_move_on(sub);
+	if (likely(r == 0))
+		*given = batch;
+	return r;
 }
 
-/* The message that is held. False: it does not fit. */
-static bool append_held(struct shoal_sub *sub, struct batch *batch)
+/* The message that is held. 1; 0: it does not fit; -ESTALE, as append_quick. */
+static int append_held(struct shoal_sub *sub, struct batch *batch)
 {
 	uint64_t bytes = sub->message.bytes;
 	if (!has_room(batch, bytes))
-		return false;
+		return 0;
 	fill_view(sub, batch->to, bytes, sub->message_lost, batch->view);
 	if (bytes)
 		memcpy(batch->to, sub->message.data, bytes);
+	int r = sub_pass_held(sub);
+	if (r < 0)
+		return r;
 	take_room(batch, bytes);
-	sub_pass_held(sub);
-	return true;
+	return 1;
 }
 
 /* The first message of a batch is waited for. 0, or why there is none. */
@@ -222,17 +218,16 @@ static int begin_batch(struct shoal_sub *sub, struct batch *batch, int64_t timeo
 {
 	struct lane_message message;
 	const struct shoal_view *first = batch->view;
-	if (sub_in_turn(sub))
-		append_quick(sub, batch);
-	if (batch->view == first && sub_quick_wait(sub, timeout_ns, &message))
-		append_quick(sub, batch);
-	if (batch->view != first)
-		return 0;
-	int r = sub_find_message(sub, timeout_ns);
-	if (r < 0)
+	int r = sub_in_turn(sub) ? append_quick(sub, batch) : 0;
+	if (r == 0 && batch->view == first && sub_quick_wait(sub, timeout_ns, &message))
+		r = append_quick(sub, batch);
+	if (r < 0 || batch->view != first)
 		return r;
-	if (append_held(sub, batch))
-		return 0;
+	r = sub_find_message(sub, timeout_ns);
+	if (r == 0)
+		r = append_held(sub, batch);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	return fail_buffer(sub, (size_t)(batch->to_end - batch->to));
 }
 
@@ -249,13 +244,17 @@ int64_t shoal_sub_receivev(shoal_sub *sub, struct shoal_view *views, size_t coun
 	while (batch.view != batch.view_end) {
 		const struct shoal_view *before = batch.view;
 		if (sub_in_turn(sub))
-			append_quick(sub, &batch);
+			r = append_quick(sub, &batch);
+		if (unlikely(r < 0))
+			break;
 		if (batch.view != before)
 			continue; /* the turn may go on behind the slots' end */
 		if (atomic_load_explicit(&sub->handle.interrupted, memory_order_relaxed))
 			break; /* for the next call */
 		r = sub_look_in_lanes(sub);
-		if (r <= 0 || !append_held(sub, &batch))
+		if (r > 0)
+			r = append_held(sub, &batch);
+		if (r <= 0)
 			break;
 	}
 	if (unlikely(r < 0)) { /* behind messages: it is for the next call */

@@ -340,6 +340,34 @@ static void topic_alert(const struct region *region)
 		wait_alert(&map.controls[i].gate);
 }
 
+/*
+ * For lost memory. The sleepers' bits make every commit, and every cursor that is moved, take its
+ * slow path and look at the lifetime; the epoch, another than anybody has seen, every look for
+ * messages; `oldest` makes worthless what a lossy reader has just copied.
+ */
+#define BEYOND_ALL ((uint64_t)1 << 62) /* no lane comes to that position */
+static void topic_mark_lost(const struct region *region, struct guard *guard)
+{
+	struct topic_map map;
+	uint32_t epoch = 0;
+	if (topic_map(&map, region) < 0)
+		return;
+	if (os->random(&epoch, sizeof(epoch)) < 0)
+		epoch = atomic_load(&map.body->shared.epoch) + (1u << 31);
+	const uint64_t body = region->body_offset;
+	const uint64_t controls = body + sizeof(struct topic_body);
+	const struct guard_mark marks[] = {
+	    {body + offsetof(struct topic_body, wake), 0, 1, WAIT_SLEEPER},
+	    {body + offsetof(struct topic_body, shared.epoch), 0, 1, epoch},
+	    {controls + offsetof(struct lane_control, gate), sizeof(struct lane_control),
+	     map.lane_count, WAIT_SLEEPER},
+	    {controls + offsetof(struct lane_control, oldest), sizeof(struct lane_control),
+	     map.lane_count, BEYOND_ALL},
+	};
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		guard_mark(guard, marks[i]);
+}
+
 static int audit_lane(const struct topic_map *map, uint32_t lane)
 {
 	const struct lane_control *control = &map->controls[lane];
@@ -409,5 +437,6 @@ const struct kind topic_kind = {
     .validate = topic_validate,
     .repair = topic_repair,
     .alert = topic_alert,
+    .mark_lost = topic_mark_lost,
     .audit = topic_audit,
 };

@@ -45,6 +45,7 @@ struct segment_spec {
 	uint32_t seat_count;
 	uint64_t body_bytes;    /* all of it */
 	uint64_t reserve_bytes; /* of the body: memory that is taken at once */
+	bool grows;             /* the file has that much and no more until segment_resize */
 	uint32_t mode;
 	bool keep;
 };
@@ -70,6 +71,8 @@ int segment_open(struct segment *segment, const struct segment_name *name, bool 
 /* Opens it for reading only and checks it, but does not map it: for those who only look.
  * `region.base` stays NULL. */
 int segment_peek(struct segment *segment, const struct segment_name *name, bool foreign);
+/* Maps one that was peeked at, to be read. */
+int segment_map_to_read(struct segment *segment);
 /* The same in a forked child, where the mapping is not. */
 void segment_close_in_child(struct segment *segment);
 /* Unmaps and closes. A segment that was never published is gone then. */
@@ -96,6 +99,21 @@ int segment_write_place(struct segment *segment);
 /* Checks a header's fixed part: `file_bytes` is the size of the file. Total on garbage. */
 int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes,
 			const char *name_text);
+
+/* ---- segment_memory.c: for objects whose memory is the user's own ------------------------ */
+
+/* Maps it elsewhere: at `address` (-EEXIST: the detail says what is there), or, if that is NULL, at
+ * a multiple of `alignment`. */
+int segment_move(struct segment *segment, void *address, uint64_t alignment, enum os_map how);
+/* The rest of it, from `offset` on, copy-on-write from now on. */
+int segment_copy_on_write(struct segment *segment, uint64_t offset, unsigned access);
+/* How large the memory is now. */
+int segment_size(const struct segment *segment, uint64_t *ret);
+/* Takes memory from `from` to `to`, and lets the file end there: all of it, or -ENOSPC and nothing.
+ * What lay behind `from` is gone. The caller is the only one who changes the size. */
+int segment_grow(struct segment *segment, uint64_t from, uint64_t to);
+/* Lets the file end at `to`. */
+int segment_cut(struct segment *segment, uint64_t to);
 
 /* Reserves memory for a part of the file. -ENOSPC sets a detail with limit and remedy. */
 int segment_reserve(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);

@@ -7,6 +7,7 @@ BEGIN {
 	below["base"] = ""
 	below["histogram"] = "base"
 	below["os"] = "base"
+	below["pages"] = "os"
 	below["segment"] = "os"
 	below["seat"] = "segment"
 	below["object"] = "seat"

@@ -5,6 +5,7 @@
 
 #include <shoal/error.h>
 #include <shoal/histogram.h>
+#include <shoal/map.h>
 #include <shoal/object.h>
 #include <shoal/topic.h>
 #include <shoal/version.h>

@@ -3,6 +3,7 @@
 #ifndef SHOAL_SHOAL_H
 #define SHOAL_SHOAL_H
 
+#include <shoal/block.h>
 #include <shoal/error.h>
 #include <shoal/histogram.h>
 #include <shoal/map.h>

@@ -15,7 +15,8 @@ BEGIN {
 	below["lane"] = "wait"
 	below["topic"] = "lane"
 	below["registry"] = "object"
-	below["kinds"] = "topic registry"
+	below["block"] = "object pages"
+	below["kinds"] = "topic block registry"
 
 	# Only os talks to the kernel: by these headers, and by these functions of others. Clocks
 	# and sleeping too, so that a test can be in charge of time.

@@ -41,6 +41,9 @@ int verb_stat(const struct verb *verb, int argc, const char **argv);
 int verb_create(const struct verb *verb, int argc, const char **argv);
 int verb_rm(const struct verb *verb, int argc, const char **argv);
 int verb_gc(const struct verb *verb, int argc, const char **argv);
+int verb_put(const struct verb *verb, int argc, const char **argv);
+int verb_get(const struct verb *verb, int argc, const char **argv);
+int verb_sync(const struct verb *verb, int argc, const char **argv);
 int verb_bench(const struct verb *verb, int argc, const char **argv);
 int verb_torture(const struct verb *verb, int argc, const char **argv);
 

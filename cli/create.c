@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shoal create: a topic that stays. */
+/* shoal create: a topic or a block that stays. */
+#include "block.h"
 #include "options.h"
 
 #include <errno.h>
 
 static bool foreign;
 
+enum { TOPIC, BLOCK };
+static int kind;
+
 static const struct option create_options[] = {
+    {OPTION_CHOICE, 0, "kind", &kind, "topic|block", "what to make (default topic)"},
     {OPTION_FLAG, 0, "foreign", &foreign, NULL, "accept another user's leftover in its place"},
     {OPTION_END, 0, NULL, NULL, NULL, NULL},
 };
 
-static int create(const char *name)
+static int create_topic(const char *name)
 {
 	struct shoal_topic_options options = geometry_for_library();
 	unsigned flags = foreign ? SHOAL_FOREIGN : 0;
@@ -36,16 +41,33 @@ static int create(const char *name)
 	return EXIT_DONE;
 }
 
+/* What is for the other kind is a misunderstanding, and not to be passed over. */
+static int create(const struct verb *verb, const char *name)
+{
+	uint32_t mode = geometry.mode;
+
+	if (kind == TOPIC)
+		return block_options_given()
+			   ? say_usage(verb,
+				       "--size, --max, --users and --huge are for --kind block")
+			   : create_topic(name);
+	geometry.mode = 0;
+	if (geometry_given())
+		return say_usage(verb, "slots, lanes and the like are for --kind topic");
+	return block_create(name, foreign, mode);
+}
+
 int verb_create(const struct verb *verb, int argc, const char **argv)
 {
-	static const struct option *const tables[] = {create_options, geometry_options, NULL};
+	static const struct option *const tables[] = {create_options, geometry_options,
+						      block_options, NULL};
 	struct options options;
 	int code;
 
 	code = options_parse(&options, verb, argc, argv, tables, NULL, 1, 1);
 	if (code != GO_ON)
 		return code;
-	code = create(options.arguments[0]);
+	code = create(verb, options.arguments[0]);
 	options_free(&options);
 	return code;
 }

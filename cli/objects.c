@@ -2,6 +2,8 @@
 /* Objects by name and by group; see objects.h. */
 #include "objects.h"
 
+#include "block.h"
+
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -57,6 +59,11 @@ static int add_unlisted(struct targets *targets, const char *name, unsigned flag
 
 	if (r == -ENOENT)
 		return 0;
+	if (r == -EPROTOTYPE) {
+		r = block_object(name, flags, &unknown);
+		if (r == 0)
+			return add(targets, name, &unknown);
+	}
 	if (r < 0) {
 		snprintf(unknown.problem, sizeof unknown.problem, "%s", error_text(r));
 		return add(targets, name, &unknown);
@@ -170,7 +177,10 @@ void users_text(const char *name, unsigned flags, char *buffer, size_t size)
 	size_t used = 0;
 
 	buffer[0] = '\0';
-	if (shoal_topic_stat(name, flags, &stat) < 0)
+	int r = shoal_topic_stat(name, flags, &stat);
+	if (r == -EPROTOTYPE)
+		block_users_text(name, flags, buffer, size);
+	if (r < 0)
 		return;
 	for (uint32_t i = 0; i < stat->seat_count && used < size; i++) {
 		const struct shoal_topic_seat *seat = &stat->seats[i];

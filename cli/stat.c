@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shoal stat: what is going on in a topic. */
+/* shoal stat: what is going on in a topic or a block. */
+#include "block.h"
 #include "objects.h"
 #include "table.h"
 #include "wait.h"
@@ -144,13 +145,11 @@ static void print_summary(const char *name, const struct shoal_topic_stat *stat)
 	print_lanes(stat);
 }
 
-static int print_topic(const char *name, const struct shoal_topic_stat *stat)
+static int print_seats(json_t *rows)
 {
-	json_t *rows = seat_rows(name, stat);
 	int code;
 
-	print_summary(name, stat);
-	if (stat->seat_count)
+	if (json_array_size(rows))
 		putchar('\n');
 	code = table_print(rows, seat_columns, SEAT_COLUMN_COUNT);
 	json_decref(rows);
@@ -159,57 +158,98 @@ static int print_topic(const char *name, const struct shoal_topic_stat *stat)
 
 /* ---- the verb -------------------------------------------------------------------------- */
 
-/* One topic: to the JSON list, to the list of seats (-o), or printed. */
-static int show(const struct target *target, json_t *values, json_t *seats, bool first)
+/* Where what is known of an object goes: to the JSON list, to the list of seats (-o), or out. */
+struct shown {
+	json_t *values;
+	json_t *seats;
+	bool first;
+};
+
+static int fail(const struct target *target, struct shown *shown, int r)
+{
+	/* It went away while we were looking. */
+	if (r == -ENOENT)
+		return EXIT_DONE;
+	say_error(r, target->name);
+	if (table_style.json && !table_style.columns)
+		json_array_append_new(shown->values, object_row(target->name, &target->object));
+	return EXIT_FAILED;
+}
+
+static void add_seats(struct shown *shown, json_t *rows)
+{
+	json_array_extend(shown->seats, rows);
+	json_decref(rows);
+}
+
+static int show_topic(const struct target *target, struct shown *shown)
 {
 	struct shoal_topic_stat *stat;
 	int r = shoal_topic_stat(target->name, foreign ? SHOAL_FOREIGN : 0, &stat);
 	int code = EXIT_DONE;
 
-	/* It went away while we were looking. */
-	if (r == -ENOENT)
-		return EXIT_DONE;
-	if (r < 0) {
-		say_error(r, target->name);
-		if (table_style.json && !table_style.columns)
-			json_array_append_new(values, object_row(target->name, &target->object));
-		return EXIT_FAILED;
-	}
+	if (r < 0)
+		return fail(target, shown, r);
 	if (table_style.columns) {
-		json_t *rows = seat_rows(target->name, stat);
-		json_array_extend(seats, rows);
-		json_decref(rows);
+		add_seats(shown, seat_rows(target->name, stat));
 	} else if (table_style.json) {
-		json_array_append_new(values, topic_value(target->name, stat));
+		json_array_append_new(shown->values, topic_value(target->name, stat));
 	} else {
-		if (!first)
-			putchar('\n');
-		code = print_topic(target->name, stat);
+		print_summary(target->name, stat);
+		code = print_seats(seat_rows(target->name, stat));
 	}
 	shoal_topic_stat_free(stat);
 	return code;
 }
 
+static int show_block(const struct target *target, struct shown *shown)
+{
+	struct shoal_block_stat *stat;
+	int r = shoal_block_stat(target->name, foreign ? SHOAL_FOREIGN : 0, &stat);
+	int code = EXIT_DONE;
+
+	if (r < 0)
+		return fail(target, shown, r);
+	if (table_style.columns) {
+		add_seats(shown, block_seat_rows(target->name, stat));
+	} else if (table_style.json) {
+		json_array_append_new(shown->values, block_value(target->name, stat));
+	} else {
+		block_print(target->name, stat);
+		code = print_seats(block_seat_rows(target->name, stat));
+	}
+	shoal_block_stat_free(stat);
+	return code;
+}
+
+static int show(const struct target *target, struct shown *shown)
+{
+	if (!shown->first && !table_style.columns && !table_style.json)
+		putchar('\n');
+	shown->first = false;
+	return strcmp(target->object.kind, "block") == 0 ? show_block(target, shown)
+							 : show_topic(target, shown);
+}
+
 static int show_all(const struct targets *targets)
 {
-	json_t *values = json_array();
-	json_t *seats = json_array();
+	struct shown shown = {json_array(), json_array(), true};
 	int code = EXIT_DONE;
 	int printed = EXIT_DONE;
 
 	for (size_t i = 0; i < targets->count; i++) {
-		int one = show(&targets->list[i], values, seats, i == 0);
+		int one = show(&targets->list[i], &shown);
 		if (code == EXIT_DONE)
 			code = one;
 	}
 	if (table_style.columns)
-		printed = table_print(seats, seat_columns, SEAT_COLUMN_COUNT);
+		printed = table_print(shown.seats, seat_columns, SEAT_COLUMN_COUNT);
 	else if (table_style.json)
-		printed = json_print(values);
+		printed = json_print(shown.values);
 	else
 		printed = finish_stdout(EXIT_DONE);
-	json_decref(values);
-	json_decref(seats);
+	json_decref(shown.values);
+	json_decref(shown.seats);
 	return code == EXIT_DONE ? printed : code;
 }
 

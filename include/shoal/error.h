@@ -11,7 +11,9 @@
  *   -EBADMSG          shared bytes failed validation: another process wrote nonsense
  *   -ENOTSUP          the object's layout is newer than this library, or has an unknown feature,
  *                     or the file system can't hold one
- *   -EMSGSIZE         the message is larger than the lane's payload area (or than your buffer)
+ *   -EMSGSIZE         the message is larger than the lane's payload area (or than your buffer);
+ *                     more than a block may grow to
+ *   -ERANGE           a part of memory or of a file that reaches past its end
  *   -ENOSPC           the file system has no room; the detail names the limit and the remedy
  *   -EUSERS           no free seat, lane or subscriber entry; the geometry sets how many there are
  *   -ECHILD           the handle was made before a fork and is used in the child
@@ -20,7 +22,7 @@
  *   -EACCES, -EPERM   the kernel refused; the object belongs to another user and SHOAL_FOREIGN
  *                     was not given
  *   -EISDIR, -ELOOP   the path of the object leads to a directory, to a symbolic link
- *   -ENODATA          the file is empty, so it is not an object
+ *   -ENODATA          the file is empty, so it is not an object, and there is nothing to map
  *   -EPROTOTYPE       the object is of another kind than the one asked for
  *   -EXDEV            the file is a copy, or is seen through an overlay: locks on it prove nothing
  *   -EINVAL           an argument is wrong; the detail says which

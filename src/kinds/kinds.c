@@ -2,6 +2,7 @@
 #include "kinds/kinds.h"
 
 #include "base/error.h"
+#include "block/block.h"
 #include "registry/registry.h"
 #include "topic/topic.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct kind *const kinds[] = {&topic_kind, NULL};
+const struct kind *const kinds[] = {&topic_kind, &block_kind, NULL};
 
 const char *shoal_health_name(enum shoal_health health)
 {

@@ -145,7 +145,7 @@ bool object_look_again(struct object *object, int look)
 
 /* ---- lifetime ---------------------------------------------------------------------------- */
 
-static bool has_member(struct object *object)
+bool object_has_member(struct object *object)
 {
 	const struct region *region = &object->segment.region;
 	for (uint32_t i = 0; i < region->seat_count; i++) {
@@ -226,7 +226,7 @@ int object_retire(struct object *object, bool force)
 	if (word_state(seen) == LIFETIME_REMOVED)
 		return finish_removal(object);
 	uint64_t expected = mine;
-	if (!force && has_member(object)) {
+	if (!force && object_has_member(object)) {
 		atomic_compare_exchange_strong(lifetime, &expected, plain(LIFETIME_LIVE));
 		return -EBUSY;
 	}
@@ -294,7 +294,7 @@ static int settle(struct object *object)
 	_Atomic uint64_t *lifetime = lifetime_of(&object->segment.region);
 	int64_t limit = os->now_ns() + RETRY_LIMIT_NS;
 	while (os->now_ns() < limit) {
-		if (!keep && !has_member(object)) {
+		if (!keep && !object_has_member(object)) {
 			int r = object_retire(object, false);
 			if (r == 0)
 				return -GONE;
@@ -365,11 +365,19 @@ static int adopt(struct object *object)
 	return r;
 }
 
+bool object_fits(const struct segment_fixed *fixed, const struct kind *kind)
+{
+	return fixed->kind == kind->id && (kind->grows || !(fixed->incompatible & SEGMENT_GROWS));
+}
+
 static int check_kind(struct object *object)
 {
 	const struct segment *segment = &object->segment;
 	if (segment->fixed.kind != object->kind->id)
 		return error_fail(EPROTOTYPE, "'%s' is an object of another kind, not a %s",
+				  segment->name.text, object->kind->name);
+	if (!object_fits(&segment->fixed, object->kind))
+		return error_fail(EBADMSG, "'%s' says that it grows, and a %s does not",
 				  segment->name.text, object->kind->name);
 	return object->kind->validate(&segment->region);
 }
@@ -383,9 +391,7 @@ static int join(struct object *object, uint32_t role)
 	if (r == 0)
 		r = seat_lock(segment, 0, segment->region.seat_count - 1, &object->seat);
 	if (r == -EUSERS)
-		r = error_fail(EUSERS,
-			       "all %u seats of '%s' are taken; make it with more "
-			       "subscribers or lanes",
+		r = error_fail(EUSERS, "all %u seats of '%s' are taken; make it for more users",
 			       segment->region.seat_count - 1, segment->name.text);
 	if (r < 0)
 		return r;

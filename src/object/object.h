@@ -19,6 +19,7 @@ enum lifetime_state { LIFETIME_LIVE = 1, LIFETIME_REMOVING = 2, LIFETIME_REMOVED
 struct kind {
 	uint32_t id;
 	const char *name;
+	bool grows; /* its objects may have SEGMENT_GROWS: it touches no more than there is */
 	/* 0, or -EBADMSG or -ENOTSUP with a detail: may the other functions be called at all? */
 	int (*validate)(const struct region *region);
 	/* Rolls every word that is tagged `tag` forward or back. `orderly`: the owner does it
@@ -63,6 +64,10 @@ void object_close(struct object *object);
 /* Closes without leaving: for a seat that is lost, and for a forked child. */
 void object_abandon(struct object *object);
 
+/* Can what lies there be of that kind? Else its other functions must not be called. */
+bool object_fits(const struct segment_fixed *fixed, const struct kind *kind);
+/* Is anybody alive in it, the caller's own seat aside? */
+bool object_has_member(struct object *object);
 /* Has it been taken out of the world? Total on garbage. */
 bool object_is_removed(const struct region *region);
 /* 0, or -ESTALE with a detail when the object was removed, or its pages were lost. */

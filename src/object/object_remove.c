@@ -40,10 +40,10 @@ static const struct kind unknown_kind = {
 };
 
 static const struct kind *find_kind(const struct kind *const *kinds, const struct region *region,
-				    uint32_t id)
+				    const struct segment_fixed *fixed)
 {
 	for (; *kinds; kinds++)
-		if ((*kinds)->id == id)
+		if (object_fits(fixed, *kinds))
 			return (*kinds)->validate(region) == 0 ? *kinds : &unknown_kind;
 	return &unknown_kind;
 }
@@ -111,7 +111,7 @@ int object_remove(const struct segment_name *name, unsigned flags, const struct 
 		segment_close(&object.segment);
 		return error_fail(EBUSY, "'%s' is no leftover: it was made to stay", name->text);
 	}
-	object.kind = find_kind(kinds, &object.segment.region, object.segment.fixed.kind);
+	object.kind = find_kind(kinds, &object.segment.region, &object.segment.fixed);
 	r = remove_open(&object, force);
 	segment_close(&object.segment);
 	return r;

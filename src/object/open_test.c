@@ -147,11 +147,13 @@ static void edit_fixed(size_t offset, const void *bytes, size_t count)
 static void test_headers_that_are_wrong(void **state)
 {
 	(void)state;
-	static const uint64_t one = 1, zero = 0;
+	static const uint64_t grows = SEGMENT_GROWS, unknown = 2, zero = 0;
 	static const uint32_t newer = 99, kind = 5;
 	make_idle("header");
-	edit_fixed(offsetof(struct segment_fixed, incompatible), &one, 8);
+	edit_fixed(offsetof(struct segment_fixed, incompatible), &unknown, 8);
 	refused(-ENOTSUP);
+	edit_fixed(offsetof(struct segment_fixed, incompatible), &grows, 8);
+	refused(-EBADMSG); /* things of that kind don't */
 	edit_fixed(offsetof(struct segment_fixed, incompatible), &zero, 8);
 	edit_fixed(offsetof(struct segment_fixed, kind), &kind, 4);
 	refused(-EPROTOTYPE);

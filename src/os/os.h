@@ -46,6 +46,46 @@ struct os_room {
 
 enum os_map { OS_MAP_NONE, OS_MAP_READ, OS_MAP_WRITE };
 
+/* What may be done with memory. */
+enum os_access { OS_READ = 1, OS_WRITE = 2, OS_EXECUTE = 4 };
+
+/* A part of a file in memory. All but `access` and the rest are whole pages. */
+struct os_part {
+	void *address;   /* where it must lie; NULL: anywhere */
+	uint64_t offset; /* in the file */
+	uint64_t bytes;
+	unsigned access;
+	bool replace; /* in place of what is the caller's own there; else -EEXIST */
+	bool copy;    /* copy-on-write: changes stay here */
+	bool inherit; /* a forked child has it, too */
+};
+
+enum os_sync { OS_SYNC_WAIT, OS_SYNC_START, OS_SYNC_INVALIDATE };
+
+enum os_advice {
+	OS_NORMAL,
+	OS_SEQUENTIAL,
+	OS_RANDOM,
+	OS_WILL_NEED,
+	OS_NOT_NEEDED, /* the contents stay, the memory may go */
+	OS_HUGE,
+	OS_NO_HUGE,
+	OS_COLLAPSE, /* makes huge pages of small ones, now */
+	OS_POPULATE, /* brings it all in, now */
+	OS_LOCK,     /* and keeps it in */
+	OS_UNLOCK,
+};
+
+/* What the kernel has made of a piece of memory. */
+struct os_mapped {
+	uint64_t resident_bytes; /* mapped here just now */
+	uint64_t locked_bytes;
+	uint64_t huge_bytes; /* of the resident ones: in huge pages */
+};
+
+/* Text for what lies somewhere: a path, "[stack]", "anonymous memory". */
+#define OS_OCCUPANT_BYTES 128
+
 struct os_process {
 	bool exists;
 	bool stopped;
@@ -70,6 +110,7 @@ struct os_calls {
 	int (*stat_fd)(int fd, struct os_file *file);
 	int (*stat_path)(const char *path, struct os_file *file); /* the link itself */
 	int (*room)(int fd, struct os_room *room);
+	int (*access)(int fd); /* enum os_access, as it was opened */
 	int (*set_mode)(int fd, uint32_t mode);
 	int (*set_size)(int fd, uint64_t bytes);
 	int (*reserve)(int fd, uint64_t offset, uint64_t bytes); /* fallocate; retries EINTR */
@@ -81,14 +122,19 @@ struct os_calls {
 	/* Open file description locks, of one byte */
 	int (*lock)(int fd, uint64_t offset); /* for writing; -EAGAIN when somebody has it */
 	int (*unlock)(int fd, uint64_t offset);
-	int (*lock_held)(int fd, uint64_t offset); /* 1: another description has a write lock */
+	int (*lock_shared)(int fd, uint64_t offset); /* for reading; -EAGAIN as above */
+	int (*lock_held)(int fd, uint64_t offset);   /* 1: another description has a write lock */
+	int (*lock_any)(int fd, uint64_t offset);    /* 1: another one has it, for whatever */
 	int (*keep_across_fork)(int fd); /* closes it in children that fork makes from here on */
 	void (*forget_across_fork)(int fd);
 	int (*hold_forks)(void); /* forks by other threads and signal handlers wait until
 				  * let_forks */
 	void (*let_forks)(void);
 	/* memory */
-	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret); /* never inherited */
+	/* Never inherited. *ret: where it must lie (-EEXIST: something is there), NULL: anywhere.
+	 */
+	int (*map)(int fd, uint64_t bytes, enum os_map how, void **ret);
+	int (*map_part)(int fd, const struct os_part *part, void **ret);
 	int (*map_private)(uint64_t bytes, void **ret); /* anonymous; never inherited */
 	/* Anonymous, and copied to a forked child as usual, but for the first `wiped` bytes (whole
 	 * pages), which read as zeroes there. */
@@ -103,6 +149,17 @@ struct os_calls {
 	 * catch and let do not run at the same time. See os_fault.c. */
 	int (*catch_faults)(bool (*repair)(uintptr_t address));
 	void (*let_faults)(void);
+	/* An address at which so much is free just now, a multiple of `alignment`. */
+	int (*find_room)(uint64_t bytes, uint64_t alignment, void **ret);
+	int (*protect)(void *address, uint64_t bytes, unsigned access); /* enum os_access */
+	int (*sync)(void *address, uint64_t bytes, enum os_sync how);
+	int (*advise)(void *address, uint64_t bytes, enum os_advice advice);
+	/* How many of its pages are in memory, by whomever they were brought in. */
+	int (*resident)(const void *address, uint64_t bytes, uint64_t *ret_pages);
+	int (*mapped)(const void *address, uint64_t bytes, struct os_mapped *ret);
+	/* What lies in the way. */
+	void (*occupant)(const void *address, uint64_t bytes, char text[OS_OCCUPANT_BYTES]);
+	uint64_t (*page_bytes)(void);
 	/* waiting */
 	int (*futex_wait)(const void *word, uint32_t value, int64_t timeout_ns);
 	int (*futex_wake)(const void *word, int count);

@@ -178,6 +178,17 @@ static int os_room(int fd, struct os_room *room)
 	return 0;
 }
 
+static int os_access(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if (flags & O_PATH)
+		return 0;
+	int mode = flags & O_ACCMODE;
+	return (mode != O_WRONLY ? OS_READ : 0) | (mode != O_RDONLY ? OS_WRITE : 0);
+}
+
 static int os_set_mode(int fd, uint32_t mode)
 {
 	return result(fchmod(fd, mode & 07777));
@@ -274,6 +285,12 @@ static int lock_call(int fd, int command, short type, uint64_t offset, struct fl
 	return result_busy(r);
 }
 
+static int os_lock_shared(int fd, uint64_t offset)
+{
+	struct flock lock;
+	return lock_call(fd, F_OFD_SETLK, F_RDLCK, offset, &lock);
+}
+
 static int os_lock(int fd, uint64_t offset)
 {
 	struct flock lock;
@@ -294,25 +311,17 @@ static int os_lock_held(int fd, uint64_t offset)
 	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
 
+static int os_lock_any(int fd, uint64_t offset)
+{
+	struct flock lock;
+	int r = lock_call(fd, F_OFD_GETLK, F_WRLCK, offset, &lock);
+	return r < 0 ? r : lock.l_type != F_UNLCK;
+}
+
 /* mmap and madvise say EAGAIN when too much is locked, or the kernel is out of something. */
 static int no_memory(void)
 {
 	return errno == EAGAIN ? -ENOMEM : -errno;
-}
-
-static int os_map(int fd, uint64_t bytes, enum os_map how, void **ret)
-{
-	static const int protections[] = {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE};
-	void *p = mmap(NULL, bytes, protections[how], MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return no_memory();
-	if (madvise(p, bytes, MADV_DONTFORK) < 0) {
-		int r = no_memory();
-		munmap(p, bytes);
-		return r;
-	}
-	*ret = p;
-	return 0;
 }
 
 static int map_anonymous(uint64_t bytes, uint64_t advised, int advice, void **ret)
@@ -495,6 +504,7 @@ const struct os_calls os_linux = {
     .stat_fd = os_stat_fd,
     .stat_path = os_stat_path,
     .room = os_room,
+    .access = os_access,
     .set_mode = os_set_mode,
     .set_size = os_set_size,
     .reserve = os_reserve,
@@ -503,18 +513,29 @@ const struct os_calls os_linux = {
     .each_entry = os_each_entry,
     .lock = os_lock,
     .unlock = os_unlock,
+    .lock_shared = os_lock_shared,
     .lock_held = os_lock_held,
+    .lock_any = os_lock_any,
     .keep_across_fork = os_keep_across_fork,
     .forget_across_fork = os_forget_across_fork,
     .hold_forks = os_hold_forks,
     .let_forks = os_let_forks,
     .map = os_map,
+    .map_part = os_map_part,
     .map_private = os_map_private,
     .map_handle = os_map_handle,
     .unmap = os_unmap,
     .map_over = os_map_over,
     .catch_faults = os_catch_faults,
     .let_faults = os_let_faults,
+    .find_room = os_find_room,
+    .protect = os_protect,
+    .sync = os_sync,
+    .advise = os_advise,
+    .resident = os_resident,
+    .mapped = os_mapped,
+    .occupant = os_occupant,
+    .page_bytes = os_page_bytes,
     .futex_wait = os_futex_wait,
     .futex_wake = os_futex_wake,
     .futex_add_and_wake = os_futex_add_and_wake,

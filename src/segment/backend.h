@@ -51,8 +51,14 @@ struct memory_calls {
 	/* Takes the memory now, all of it or none; `what` it is for. Sets the detail. */
 	int (*reserve)(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);
 	int (*set_mode)(struct segment *segment, uint32_t mode);
+	/* *ret: where it must lie (-EEXIST: something is there), NULL: anywhere. */
 	int (*map)(const struct segment *segment, uint64_t bytes, enum os_map how, void **ret);
 	int (*unmap)(void *address, uint64_t bytes);
+	/* Puts a copy-on-write mapping in place of a part of that. NULL: the memory has none. */
+	int (*map_copy)(const struct segment *segment, void *address, uint64_t offset,
+			uint64_t bytes, unsigned access);
+	/* It can't change its size: an object that grows has its greatest from the beginning. */
+	bool fixed_size;
 };
 
 struct backend {

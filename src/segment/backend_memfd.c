@@ -27,11 +27,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What must be sealed. Objects that grow, once there are any, leave out OS_SEAL_GROW: here. */
+/* What must be sealed. */
 static unsigned seals_of(const struct segment *segment)
 {
-	(void)segment;
-	return OS_SEAL_SEALS | OS_SEAL_SHRINK | OS_SEAL_GROW;
+	bool grows = segment->fixed.incompatible & SEGMENT_GROWS;
+	return OS_SEAL_SEALS | OS_SEAL_SHRINK | (grows ? 0 : OS_SEAL_GROW);
 }
 
 /* ---- names ------------------------------------------------------------------------------- */

@@ -64,7 +64,8 @@ static void test_each_field_is_checked(void **state)
 	EXPECT(-EBADMSG, magic, SEGMENT_MAGIC + 1);
 	EXPECT(-ENOTSUP, layout, SHOAL_LAYOUT_VERSION + 1);
 	EXPECT(-ENOTSUP, layout, 0);
-	EXPECT(-ENOTSUP, incompatible, 1);
+	EXPECT(-ENOTSUP, incompatible, 2);
+	EXPECT(0, incompatible, SEGMENT_GROWS);
 	EXPECT(-ENOTSUP, incompatible, (uint64_t)1 << 63);
 	EXPECT(-EBADMSG, header_bytes, 0);
 	EXPECT(-EBADMSG, header_bytes, 512);

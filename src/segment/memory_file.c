@@ -39,7 +39,7 @@ static int fail_reserve(const struct segment *segment, uint64_t bytes, const cha
 		return error_fail(ENOSPC,
 				  "%s of '%s' needs %s, but %s has %s free of %s; make "
 				  "that larger (mount -o remount,size=..., docker --shm-size=...) "
-				  "or ask for fewer slots and less payload",
+				  "or ask for less",
 				  what, segment->name.text, error_size(bytes, &need), directory,
 				  error_size(room.available, &free_now),
 				  error_size(room.total, &total));
@@ -76,6 +76,20 @@ static int file_unmap(void *address, uint64_t bytes)
 	return os->unmap(address, bytes);
 }
 
+static int file_map_copy(const struct segment *segment, void *address, uint64_t offset,
+			 uint64_t bytes, unsigned access)
+{
+	struct os_part part = {
+	    .address = address,
+	    .offset = offset,
+	    .bytes = bytes,
+	    .access = access,
+	    .replace = true,
+	    .copy = true,
+	};
+	return os->map_part(segment->fd, &part, &address);
+}
+
 const struct memory_calls memory_file = {
     .examine = file_examine,
     .read = file_read,
@@ -84,4 +98,5 @@ const struct memory_calls memory_file = {
     .set_mode = file_set_mode,
     .map = file_map,
     .unmap = file_unmap,
+    .map_copy = file_map_copy,
 };

@@ -88,12 +88,14 @@ static int check_sizes(const struct segment_fixed *fixed, uint64_t file_bytes, c
 				  "other",
 				  name);
 	struct size_text is, should;
-	if (file_bytes < fixed->total_bytes)
+	/* One that grows has its first page at least; its kind knows how much else. */
+	uint64_t least = fixed->incompatible & SEGMENT_GROWS ? fixed->body_offset + PAGE_BYTES
+							     : fixed->total_bytes;
+	if (file_bytes < least)
 		return error_fail(ESTALE,
 				  "'%s' was truncated: it has %s and should have %s; "
 				  "remove it (shoal rm --force)",
-				  name, error_size(file_bytes, &is),
-				  error_size(fixed->total_bytes, &should));
+				  name, error_size(file_bytes, &is), error_size(least, &should));
 	if (file_bytes > fixed->total_bytes)
 		return error_fail(EBADMSG, "'%s' has the wrong size: it has %s and should have %s",
 				  name, error_size(file_bytes, &is),
@@ -110,11 +112,12 @@ int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes, 
 				  "'%s' has layout %u, this library knows layout %d; use "
 				  "the same library version on both sides",
 				  name, fixed->layout, SHOAL_LAYOUT_VERSION);
-	if (fixed->incompatible != 0)
-		return error_fail(ENOTSUP,
-				  "'%s' needs features 0x%llx, which this library does "
-				  "not know; use a newer one",
-				  name, (unsigned long long)fixed->incompatible);
+	if (fixed->incompatible & ~(uint64_t)SEGMENT_FEATURES)
+		return error_fail(
+		    ENOTSUP,
+		    "'%s' needs features 0x%llx, which this library does "
+		    "not know; use a newer one",
+		    name, (unsigned long long)(fixed->incompatible & ~(uint64_t)SEGMENT_FEATURES));
 	if (fixed->checksum != checksum(fixed, offsetof(struct segment_fixed, checksum)))
 		return error_fail(EBADMSG, "'%s' has a damaged header: wrong checksum", name);
 	return check_sizes(fixed, file_bytes, name);
@@ -266,10 +269,10 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	return r < 0 ? r : read_header(segment, file.bytes);
 }
 
-static int map_segment(struct segment *segment)
+static int map_segment(struct segment *segment, enum os_map how)
 {
 	void *base = NULL;
-	int r = memory_of(segment)->map(segment, segment->fixed.total_bytes, OS_MAP_WRITE, &base);
+	int r = memory_of(segment)->map(segment, segment->fixed.total_bytes, how, &base);
 	if (r < 0) {
 		struct size_text size;
 		return error_fail(-r, "can't map the %s of '%s': %s",
@@ -284,7 +287,7 @@ static int verify_and_map(struct segment *segment)
 {
 	const struct place_calls *place = place_of(segment);
 	int r = place->verify ? place->verify(segment) : 0;
-	return r < 0 ? r : map_segment(segment);
+	return r < 0 ? r : map_segment(segment, OS_MAP_WRITE);
 }
 
 /* 1: the descriptor leads to the segment, 0: not (any more), or what the kernel said instead. */
@@ -346,6 +349,11 @@ int segment_peek(struct segment *segment, const struct segment_name *name, bool 
 	return r;
 }
 
+int segment_map_to_read(struct segment *segment)
+{
+	return map_segment(segment, OS_MAP_READ);
+}
+
 int segment_open(struct segment *segment, const struct segment_name *name, bool foreign)
 {
 	int r = open_checked(segment, name, foreign, true);
@@ -381,6 +389,7 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 	    .layout = SHOAL_LAYOUT_VERSION,
 	    .header_bytes = SEGMENT_HEADER_BYTES,
 	    .kind = spec->kind,
+	    .incompatible = spec->grows ? SEGMENT_GROWS : 0,
 	    .seat_count = spec->seat_count,
 	    .total_bytes = segment->region.bytes,
 	    .body_offset = segment->region.body_offset,
@@ -399,21 +408,23 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 static int prepare_file(struct segment *segment, const struct segment_spec *spec)
 {
 	int r = refuse_remote(segment);
+	uint64_t reserved = spec->reserve_bytes + segment->region.body_offset;
+	bool partly = spec->grows && !memory_of(segment)->fixed_size;
+	uint64_t bytes = partly ? reserved : segment->region.bytes;
 	if (r == 0)
-		r = memory_of(segment)->set_size(segment, segment->region.bytes);
+		r = memory_of(segment)->set_size(segment, bytes);
 	if (r < 0) {
 		struct size_text size;
 		return r == -ENOTSUP
 			   ? r
 			   : error_fail(-r, "can't give '%s' its %s: %s", segment->name.text,
-					error_size(segment->region.bytes, &size), strerror(-r));
+					error_size(bytes, &size), strerror(-r));
 	}
-	r = segment_reserve(segment, 0, spec->reserve_bytes + segment->region.body_offset,
-			    "the fixed part");
+	r = segment_reserve(segment, 0, reserved, partly ? "the beginning" : "the fixed part");
 	if (r < 0)
 		return r;
 	segment->fixed.total_bytes = segment->region.bytes;
-	r = map_segment(segment);
+	r = map_segment(segment, OS_MAP_WRITE);
 	if (r == 0)
 		r = write_fixed(segment, spec);
 	if (r < 0)

@@ -49,6 +49,7 @@ struct segment_spec {
 	uint32_t seat_count;
 	uint64_t body_bytes;    /* all of it */
 	uint64_t reserve_bytes; /* of the body: memory that is taken at once */
+	bool grows;             /* the file has that much and no more until segment_resize */
 	uint32_t mode;
 	bool keep;
 };
@@ -95,6 +96,8 @@ int segment_peek(struct segment *segment, const struct segment_name *name, bool 
 int segment_open_inherited(struct segment *segment, const struct segment *inherited);
 /* Takes over its descriptor, which the program may know by its number. */
 void segment_take_descriptor(struct segment *segment, const struct segment *inherited);
+/* Maps one that was peeked at, to be read. */
+int segment_map_to_read(struct segment *segment);
 /* As segment_close, in a forked child. */
 void segment_close_in_child(struct segment *segment);
 /* Unmaps and closes. A segment that was never published is gone then. */
@@ -122,6 +125,20 @@ int segment_write_place(struct segment *segment);
 int segment_check_fixed(const struct segment_fixed *fixed, uint64_t file_bytes,
 			const char *name_text);
 
+/* ---- segment_memory.c: for objects whose memory is the user's own ------------------------ */
+
+/* Maps it elsewhere: at `address` (-EEXIST: the detail says what is there), or, if that is NULL, at
+ * a multiple of `alignment`. */
+int segment_move(struct segment *segment, void *address, uint64_t alignment, enum os_map how);
+/* The rest of it, from `offset` on, copy-on-write from now on. */
+int segment_copy_on_write(struct segment *segment, uint64_t offset, unsigned access);
+/* How large the memory is now. */
+int segment_size(const struct segment *segment, uint64_t *ret);
+/* Takes memory from `from` to `to`, and lets the file end there: all of it, or -ENOSPC and nothing.
+ * What lay behind `from` is gone. The caller is the only one who changes the size. */
+int segment_grow(struct segment *segment, uint64_t from, uint64_t to);
+/* Lets the file end at `to`. */
+int segment_cut(struct segment *segment, uint64_t to);
 /* What stands behind the descriptor, whoever gave it to us: 0 when it is an object that can be
  * opened by it (memfd:fd=N). `what` begins the sentence. Opens nothing, waits for nobody. */
 int segment_check_descriptor(int fd, const char *what);

@@ -17,10 +17,16 @@
 #define SEGMENT_HEADER_BYTES 256u
 #define SEGMENT_KEEP         1u /* flags: stays when the last one leaves */
 
+/* Features (incompatible). */
+#define SEGMENT_GROWS    1u /* total_bytes is the most that the file may get, not what it has */
+#define SEGMENT_FEATURES SEGMENT_GROWS /* those that this library knows */
+
 /* Lock bytes, far past the end of any file. A seat's is SEGMENT_SEAT_LOCK + its number. */
 #define SEGMENT_SEAT_LOCK ((uint64_t)1 << 62)
 #define SEGMENT_NAME_LOCK (SEGMENT_SEAT_LOCK - 1) /* who holds it may unlink the name */
 #define SEGMENT_BOOT_LOCK (SEGMENT_SEAT_LOCK - 2) /* who holds it may adopt the object */
+/* Read-locked by those who use the object without a seat: they may only read the file. */
+#define SEGMENT_READER_LOCK (SEGMENT_SEAT_LOCK - 3)
 
 struct segment_fixed {
 	uint64_t magic;
@@ -30,7 +36,8 @@ struct segment_fixed {
 	uint64_t compatible;   /* features: who does not know one may ignore it */
 	uint32_t kind;
 	uint32_t seat_count;  /* the last seat is for removers only */
-	uint64_t total_bytes; /* size of the file; parts may not have memory yet */
+	uint64_t total_bytes; /* size of the file (at most, with SEGMENT_GROWS); parts may not have
+				 memory yet */
 	uint64_t body_offset;
 	int64_t created_ns;   /* CLOCK_REALTIME */
 	uint64_t flags;       /* SEGMENT_KEEP */

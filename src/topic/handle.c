@@ -2,62 +2,30 @@
 #include "topic/handle.h"
 
 #include "base/error.h"
+#include "object/object_handle.h"
 
 #include <errno.h>
-
-static int check_flags(unsigned flags, unsigned allowed)
-{
-	if (flags & ~allowed)
-		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~allowed);
-	if ((flags & (SHOAL_EXCLUSIVE | SHOAL_KEEP)) && !(flags & SHOAL_CREATE))
-		return error_fail(EINVAL, "SHOAL_EXCLUSIVE and SHOAL_KEEP need SHOAL_CREATE");
-	return 0;
-}
-
-/* What a forked child inherits. */
-struct kept {
-	struct object object;
-	int64_t spin_ns;
-	unsigned flags;
-};
-
-/* The first pages are wiped in a forked child; that lies behind them. */
-static uint64_t wiped_bytes(size_t bytes)
-{
-	return align_up(bytes, 65536); /* a whole number of pages, whatever their size */
-}
-
-static uint64_t all_bytes(size_t bytes)
-{
-	return wiped_bytes(bytes) + sizeof(struct kept);
-}
-
-/* `handle->object` reads as NULL in a child; its place is the same. */
-static struct kept *kept_of(const struct handle *handle, size_t bytes)
-{
-	return (struct kept *)(void *)((uint8_t *)(uintptr_t)handle + wiped_bytes(bytes));
-}
 
 int handle_open(struct handle **ret, size_t bytes, const char *name, unsigned flags,
 		unsigned allowed, uint32_t role, const struct shoal_topic_options *given)
 {
 	struct shoal_topic_options options;
 	void *memory = NULL;
-	int r = check_flags(flags, allowed);
+	struct object_kept *kept = NULL;
+	int r = object_handle_flags(flags, allowed);
 	if (r < 0)
 		return r;
 	r = topic_options(given, &options);
 	if (r < 0)
 		return r;
-	r = os->map_handle(wiped_bytes(bytes), all_bytes(bytes), &memory);
+	r = object_handle_new(&memory, bytes, &kept);
 	if (r < 0)
-		return error_fail(ENOMEM, "no memory for a handle");
+		return r;
 	struct handle *handle = memory;
-	struct kept *kept = kept_of(handle, bytes);
 	handle->object = &kept->object;
 	int made = topic_open(handle->object, &handle->map, name, flags, role, &options);
 	if (made < 0) {
-		os->unmap(handle, all_bytes(bytes));
+		object_handle_free(handle, bytes);
 		return made;
 	}
 	kept->flags = flags;
@@ -74,20 +42,20 @@ void handle_close(struct handle *handle, size_t bytes)
 	if (handle->live || handle->stale)
 		object_close(handle->object);
 	else
-		segment_close_in_child(&kept_of(handle, bytes)->object.segment);
-	os->unmap(handle, all_bytes(bytes));
+		object_handle_close_in_child(handle, bytes);
+	object_handle_free(handle, bytes);
 }
 
 /* ---- forked children --------------------------------------------------------------------- */
 
 unsigned handle_flags(const struct handle *handle, size_t bytes)
 {
-	return kept_of(handle, bytes)->flags;
+	return object_handle_kept(handle, bytes)->flags;
 }
 
 int handle_rejoin(struct handle *handle, size_t bytes, uint32_t role, struct object *fresh)
 {
-	const struct kept *kept = kept_of(handle, bytes);
+	const struct object_kept *kept = object_handle_kept(handle, bytes);
 	if (handle->stale)
 		return object_fail_removed(handle->object);
 	if (handle->live)
@@ -105,7 +73,7 @@ int handle_rejoin(struct handle *handle, size_t bytes, uint32_t role, struct obj
 
 void handle_rejoined(struct handle *handle, size_t bytes)
 {
-	struct kept *kept = kept_of(handle, bytes);
+	struct object_kept *kept = object_handle_kept(handle, bytes);
 	segment_take_descriptor(&handle->object->segment, &kept->object.segment);
 	kept->object = *handle->object;
 	handle->object = &kept->object;
@@ -141,9 +109,7 @@ int handle_refuse(const struct handle *handle)
 {
 	if (handle->stale)
 		return object_fail_removed(handle->object);
-	return error_fail(ECHILD, "this handle was opened before a fork; let it rejoin here "
-				  "(shoal_pub_rejoin, shoal_sub_rejoin), or close it and open "
-				  "another");
+	return object_handle_fail_in_child();
 }
 
 int handle_check(struct handle *handle)

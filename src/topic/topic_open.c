@@ -2,6 +2,7 @@
 /* Options, geometry, and opening the object under a topic. */
 #include "base/checksum.h"
 #include "base/error.h"
+#include "object/object_handle.h"
 #include "topic/topic.h"
 
 #include <errno.h>
@@ -17,23 +18,9 @@
 
 int topic_options(const struct shoal_topic_options *options, struct shoal_topic_options *ret)
 {
-	memset(ret, 0, sizeof(*ret));
-	if (options) {
-		size_t size = options->size;
-		if (size < sizeof(size_t))
-			return error_fail(EINVAL,
-					  "options.size is %zu: set it to sizeof(struct "
-					  "shoal_topic_options)",
-					  size);
-		const unsigned char *bytes = (const unsigned char *)options;
-		for (size_t i = sizeof(*ret); i < size && i < 65536; i++)
-			if (bytes[i] != 0)
-				return error_fail(E2BIG,
-						  "the options have fields that this library "
-						  "(%s) does not know",
-						  SHOAL_VERSION_STRING);
-		memcpy(ret, options, size < sizeof(*ret) ? size : sizeof(*ret));
-	}
+	int r = object_handle_options(options, ret, sizeof(*ret), "shoal_topic_options");
+	if (r < 0)
+		return r;
 	if (ret->spin_ns == 0)
 		ret->spin_ns = DEFAULT_SPIN_NS;
 	if (ret->mode == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of docs/format say what the compiler says about the structures and constants. */
+#include "block/block_layout.h"
 #include "format_tables.h"
 #include "histogram/histogram_layout.h"
 #include "lane/gate.h"

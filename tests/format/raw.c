@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes a topic and looks at the file, and a histogram and looks at its memory, with the numbers of
- * docs/format alone: no internal header is included here.
+ * Makes a topic and a block and looks at the files, and a histogram and looks at its memory, with
+ * the numbers of docs/format alone: no internal header is included here.
  */
 #include "format_tables.h"
 
@@ -362,6 +362,39 @@ static void test_histogram(void **state)
 	assert_int_equal(in_memory(memory, AT_histogram_body_changes), 2);
 }
 
+static void test_block(void **state)
+{
+	(void)state;
+	struct shoal_block_options wanted = {
+	    .size = sizeof(wanted), .bytes = 5000, .max_bytes = 9000, .users = 3};
+	char path[512];
+	shoal_block *block = NULL;
+	struct stat st;
+	assert_int_equal(shoal_block_open(&block, "raw/block", SHOAL_CREATE, &wanted), 1);
+	snprintf(path, sizeof(path), "%s/shoal:raw:block", getenv("SHOAL_DIR"));
+	struct topic file = {.fd = open(path, O_RDWR | O_CLOEXEC)};
+	uint64_t at = round_up(DOC_SEGMENT_HEADER_BYTES + SIZE_seat_entry * (3 + 8), 4096);
+	uint64_t data = at + DOC_BLOCK_DATA_OFFSET, size = at + AT_block_body_size;
+	assert_int_equal(u32(&file, AT_segment_fixed_kind), DOC_BLOCK_KIND);
+	assert_int_equal(u64(&file, AT_segment_fixed_incompatible), DOC_SEGMENT_GROWS);
+	assert_int_equal(u64(&file, AT_segment_fixed_total_bytes), data + round_up(9000, 4096));
+	assert_int_equal(u64(&file, at + AT_block_geometry_max_bytes), 9000);
+	assert_int_equal(u32(&file, at + AT_block_geometry_users), 3);
+	assert_int_equal(u64(&file, at + AT_block_geometry_checksum),
+			 fnv1a(&file, at, AT_block_geometry_checksum));
+	for (uint64_t bytes = 5000; bytes <= 9000; bytes += 4000) {
+		assert_int_equal(shoal_block_grow(block, bytes, 0), 0);
+		assert_int_equal(u64(&file, size + AT_block_size_bytes), bytes);
+		assert_int_equal(u64(&file, size + AT_block_size_resizer) >> 56, DOC_BLOCK_IDLE);
+		assert_int_equal(fstat(file.fd, &st), 0);
+		assert_int_equal(st.st_size, data + bytes);
+		((uint8_t *)shoal_block_data(block))[bytes - 1] = 42;
+		assert_int_equal(number(&file, data + bytes - 1, 1), 42);
+	}
+	close(file.fd);
+	shoal_block_close(block);
+}
+
 int main(void)
 {
 	/* In this order: each goes on where the one before it stopped. */
@@ -370,7 +403,7 @@ int main(void)
 	    cmocka_unit_test(test_lock_bytes),  cmocka_unit_test(test_geometry_and_shared_line),
 	    cmocka_unit_test(test_a_lane),      cmocka_unit_test(test_messages),
 	    cmocka_unit_test(test_overwriting), cmocka_unit_test(test_leaving),
-	    cmocka_unit_test(test_histogram),
+	    cmocka_unit_test(test_block),       cmocka_unit_test(test_histogram),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -8,6 +8,7 @@ BEGIN {
 	below["histogram"] = "base"
 	below["os"] = "base"
 	below["guard"] = "os"
+	below["pages"] = "os"
 	below["segment"] = "guard"
 	below["seat"] = "segment"
 	below["object"] = "seat"
@@ -15,7 +16,8 @@ BEGIN {
 	below["lane"] = "wait"
 	below["topic"] = "lane"
 	below["registry"] = "object"
-	below["kinds"] = "topic registry"
+	below["block"] = "object pages"
+	below["kinds"] = "topic block registry"
 
 	# Only os talks to the kernel: by these headers, and by these functions of others. Clocks
 	# and sleeping too, so that a test can be in charge of time.

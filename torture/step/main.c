@@ -15,6 +15,7 @@
  *
  * torture-step failing [TEXT] [OPTION...]: lets one call after the other fail. See failing.h.
  */
+#include "blocks.h"
 #include "failing.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 static const struct group *const groups[] = {&publish_group, &receive_group, &join_group,
 					     &leave_group,   &told_group,    &repair_group,
-					     &look_group,    &wrong_group};
+					     &look_group,    &wrong_group,   &block_group};
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 struct call {
@@ -48,6 +49,17 @@ static bool is(const struct call *call, const char *what)
 	bool all = strcmp(call->group, "all") == 0 && strcmp(what, "wrong") != 0 &&
 		   strcmp(what, "traps") != 0;
 	return all || strcmp(call->group, what) == 0;
+}
+
+/* They have an oracle of their own, and are killed for real in the same group. */
+static void run_blocks(struct call *call)
+{
+	for (size_t i = 0; i < block_group.count && is(call, block_group.name); i++) {
+		const struct op *op = &block_group.ops[i];
+		if (call->totals.only && !strstr(op->name, call->totals.only))
+			continue;
+		run_block(op, &call->totals);
+	}
 }
 
 static void run_group(const struct group *group, struct call *call)
@@ -182,7 +194,9 @@ int main(int argc, char **argv)
 	if (is(&call, "arrive"))
 		run_arrivals(&call.totals);
 	for (size_t i = 0; i < GROUPS; i++)
-		run_group(groups[i], &call);
+		if (groups[i] != &block_group)
+			run_group(groups[i], &call);
+	run_blocks(&call);
 	print_totals(&call.totals);
 	write_counts(&call);
 	if (call.totals.operations == 0)

@@ -17,6 +17,7 @@
  *   run.c       one operation: world, victim, steps, report
  *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
+ *   blocks.c    the oracle for blocks
  *   ops_*.c     the tables. To add an operation, add a row.
  *
  * The victim is a fork of this program, so text, stack and libraries lie at the same addresses in
@@ -130,7 +131,7 @@ struct group {
 	size_t count;
 };
 extern const struct group publish_group, receive_group, join_group, leave_group, told_group,
-    repair_group, look_group, wrong_group;
+    repair_group, look_group, wrong_group, block_group;
 
 /* What is known of the operation under test. */
 struct stage {

@@ -9,7 +9,7 @@ step=$1
 # As tests/lint/symbols.sh finds them: from SHOAL_API to the semicolon.
 cat "$SHOAL_SRC"/include/shoal/*.h | grep -v '^#' | tr '\n\t' '  ' | grep -oE 'SHOAL_API [^;]*;' >all
 sed -n 's/^SHOAL_API [^(]*[ *]\([a-z0-9_]*\)(.*/\1/p' all | sort >exported
-grep -E 'shoal_(pub|sub) \*|const char \*(name|prefix)\b' all |
+grep -E 'shoal_(pub|sub|block) \*|const char \*(name|prefix)\b' all |
 	sed -n 's/^SHOAL_API [^(]*[ *]\([a-z0-9_]*\)(.*/\1/p' | sort >wanted
 "$step" all --list | cut -f 3 | tr ' ' '\n' | grep . | sort -u >covered
 "$step" all --list | awk -F '\t' '$1 != "repair" && $3 == "" { print $2 }' >bare

@@ -132,9 +132,10 @@ SHOAL_API int shoal_object_send(int socket, int fd, int64_t timeout_ns);
  * message that shoal_object_send sends along, is -EBADMSG (or -EINVAL: no memfd) and is closed; no
  * byte behind that message is read. *ret_fd is -1 on failure.
  * Returns 0 or: -EAGAIN (timeout_ns is 0 and nothing is there), -ETIMEDOUT, -EINTR (a signal,
- * before anything came), -EPIPE (the other side closed), -EMFILE, -EBADMSG, -ENOTSUP (an object of another
- * layout), -EINVAL, -EBADF, -ENOTSOCK and what else recvmsg says. After a failure but -EAGAIN and
- * -EINTR (and -ETIMEDOUT, on SOCK_SEQPACKET) a part may have been read: close the socket then.
+ * before anything came), -EPIPE (the other side closed), -EMFILE, -EBADMSG, -ENOTSUP (an object of
+ * another layout), -EINVAL, -EBADF, -ENOTSOCK and what else recvmsg says. After a failure but
+ * -EAGAIN and -EINTR (and -ETIMEDOUT, on SOCK_SEQPACKET) a part may have been read: close the
+ * socket then.
  */
 SHOAL_API int shoal_object_receive(int socket, int64_t timeout_ns, int *ret_fd);
 

@@ -98,6 +98,17 @@ static void say_created(const struct sender *sender)
 	shoal_topic_stat_free(stat);
 }
 
+/* One without a name is found by our descriptor of it: by us, and by those who may look at us. */
+static void use_descriptor(struct sender *sender)
+{
+	static char name[64];
+	int fd = shoal_pub_fd(sender->pub);
+
+	snprintf(name, sizeof name, "memfd:pid=%d,fd=%d", (int)getpid(), fd);
+	sender->name = name;
+	sender->note.name = name;
+}
+
 static int open_topic(struct sender *sender)
 {
 	struct shoal_topic_options options;
@@ -119,6 +130,8 @@ static int open_topic(struct sender *sender)
 		return r;
 	if (r == 1) {
 		sender->kept |= opt.keep;
+		if (is_nameless(sender->name))
+			use_descriptor(sender);
 		say_created(sender);
 	} else if (asked) {
 		say("%s is there already: its own geometry holds", sender->name);

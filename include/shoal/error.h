@@ -6,7 +6,8 @@
  *   -EAGAIN           full or empty just now, and timeout_ns was 0
  *   -ETIMEDOUT        the timeout passed
  *   -EINTR            shoal_*_interrupt() was called on this handle
- *   -EPIPE            no peer: every publisher is gone, the last one closed in order, all is read
+ *   -EPIPE            no peer: every publisher is gone, the last one closed in order, all is read;
+ *                     or the other end of the socket is closed
  *   -ESTALE           the object was removed or truncated under us, or our seat was lost
  *   -EBADMSG          shared bytes failed validation: another process wrote nonsense
  *   -ENOTSUP          the object's layout is newer than this library, or has an unknown feature,
@@ -16,7 +17,7 @@
  *   -ERANGE           a part of memory or of a file that reaches past its end
  *   -ENOSPC           the file system has no room; the detail names the limit and the remedy
  *   -EUSERS           no free seat, lane or subscriber entry; the geometry sets how many there are
- *   -ECHILD           the handle was made before a fork and is used in the child
+ *   -ECHILD           the handle was made before a fork, and in the child it did not rejoin
  *   -EBUSY            the object is in use (remove), or a loan or view is already out
  *   -ENOENT, -EEXIST  no such object; there is one already (SHOAL_EXCLUSIVE)
  *   -EACCES, -EPERM   the kernel refused; the object belongs to another user and SHOAL_FOREIGN

@@ -13,8 +13,8 @@
  * readable once and whole, what was not is never seen, and nobody waits for the dead.
  *
  * HANDLES. A handle is used by one thread at a time. It has a seat of its own in the topic, so
- * several may be open in one process. After fork the child's copy answers -ECHILD: close it there
- * (it costs nothing and touches nobody) and open another.
+ * several may be open in one process. After fork the child's copy answers -ECHILD: let it rejoin
+ * there (shoal_pub_rejoin), or close it (it costs nothing and touches nobody).
  *
  * SIGNALS. A signal handler does not end a wait. shoal_pub_interrupt and shoal_sub_interrupt do;
  * they may be called from a signal handler and from any thread.

@@ -232,15 +232,23 @@ static int sim_set_size(int fd, uint64_t bytes)
 	SIM_CHECK(bytes <= FILE_MAX, "the harness has too small files");
 	if (!f)
 		return -EBADF;
+	if (f->links > 0) { /* else nobody can notice */
+		call();
+		memory_drain(machine.current); /* the inode has a lock */
+	}
 	f->bytes = bytes;
+	kernel_note_maps();
 	return 0;
 }
 
+/* At its end a file gets longer by it; elsewhere outside it is a mistake. */
 static int sim_reserve(int fd, uint64_t offset, uint64_t bytes)
 {
-	const struct file *f = file_of(fd);
+	struct file *f = file_of(fd);
 	if (!f)
 		return -EBADF;
+	if (offset == f->bytes && f->links > 0)
+		return sim_set_size(fd, offset + bytes);
 	SIM_CHECK(offset + bytes <= f->bytes, "reserved memory outside the file");
 	return 0;
 }
@@ -329,6 +337,11 @@ static int sim_lock_held(int fd, uint64_t offset)
 	return who >= 0 && who != description;
 }
 
+static int sim_lock_any(int fd, uint64_t offset)
+{
+	return sim_lock_held(fd, offset); /* nobody here has a lock for reading */
+}
+
 static int no_fork(void)
 {
 	return 0;
@@ -368,8 +381,7 @@ static int sim_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 		*ret = lock_page(description);
 		return 0;
 	}
-	if (bytes > kernel.files[file].bytes)
-		return -EINVAL;
+	SIM_CHECK(bytes <= FILE_MAX, "the harness has too small views");
 	kernel.maps[machine.current][file]++;
 	kernel.files[file].references++;
 	kernel_note_maps();
@@ -511,6 +523,7 @@ void kernel_open(void)
 	table.lock = sim_lock;
 	table.unlock = sim_unlock;
 	table.lock_held = sim_lock_held;
+	table.lock_any = sim_lock_any;
 	table.keep_across_fork = keep_across_fork;
 	table.forget_across_fork = forget_across_fork;
 	table.hold_forks = no_fork;

@@ -12,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-extern const struct group lane_group, join_group, wait_group, object_group, topic_group;
-const struct group *const groups[] = {&lane_group,   &join_group,  &wait_group,
-				      &object_group, &topic_group, NULL};
+extern const struct group lane_group, join_group, wait_group, object_group, topic_group,
+    block_group;
+const struct group *const groups[] = {&lane_group,  &join_group,  &wait_group, &object_group,
+				      &topic_group, &block_group, NULL};
 
 struct options {
 	const char *command;

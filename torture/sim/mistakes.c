@@ -2,6 +2,16 @@
 #include "weaken.h"
 
 const struct mistake mistakes[] = {
+    {.what = "a joiner's look at who shrinks the block is made before it has its seat",
+     .where = "block: one shrinks it, one joins",
+     .function = "block_settle",
+     .kinds = WEAK_LOAD,
+     .most = 400000},
+    {.what = "nobody says that he shrinks the block",
+     .where = "block: one shrinks it, one joins",
+     .function = "block_enter",
+     .kinds = WEAK_DROP,
+     .most = 400000},
     {.what = "a message's word without release",
      .where = "lane: small",
      .function = "lane_commit",

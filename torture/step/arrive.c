@@ -366,7 +366,10 @@ static void run_arrival(const struct arrival *arrival, struct totals *totals)
 
 void run_arrivals(struct totals *totals)
 {
-	for (size_t i = 0; i < sizeof(arrivals) / sizeof(arrivals[0]); i++)
-		if (!totals->only || strstr(arrivals[i].op.name, totals->only))
-			run_arrival(&arrivals[i], totals);
+	for (size_t i = 0; i < sizeof(arrivals) / sizeof(arrivals[0]); i++) {
+		struct arrival there = arrivals[i];
+		if ((!totals->only || strstr(there.op.name, totals->only)) &&
+		    backend_means(&arrivals[i].op, &there.op))
+			run_arrival(&there, totals);
+	}
 }

@@ -174,8 +174,7 @@ static void begin(struct trial *trial, struct lab *lab, const struct op *op)
 	stage->op = op;
 	stage->share = lab->share;
 	stage->seen = seen;
-	snprintf(stage->name, sizeof(stage->name), "failing-%u", ++number);
-	snprintf(stage->path, sizeof(stage->path), "%s/shoal:%s", getenv("SHOAL_DIR"), stage->name);
+	backend_begin(stage, ++number);
 	if (op->world)
 		op->world(stage);
 	if (!(op->flags & OP_DIE_LATE))

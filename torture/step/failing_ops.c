@@ -27,7 +27,7 @@ static int64_t wait_existing(struct stage *stage)
 
 static int64_t wait_in_vain(struct stage *stage)
 {
-	char name[96];
+	char name[320];
 	snprintf(name, sizeof(name), "%s-not", stage->name);
 	return shoal_wait_exists(name, 2000000);
 }

@@ -17,7 +17,7 @@ unsigned lifetime_state(const struct region *region)
 static int expected_open(const struct stage *stage, const struct region *region, bool living)
 {
 	if (!stage->named || lifetime_state(region) == LIFETIME_REMOVED)
-		return -ENOENT;
+		return backend_nameless() ? -ESTALE : -ENOENT;
 	return living || (stage->op->flags & OP_KEEP) ? 0 : -ENOENT;
 }
 

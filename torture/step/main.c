@@ -66,8 +66,10 @@ static void run_group(const struct group *group, struct call *call)
 {
 	struct totals *totals = &call->totals;
 	for (size_t i = 0; i < group->count; i++) {
-		const struct op *op = &group->ops[i];
-		if (totals->only && !strstr(op->name, totals->only))
+		struct op there;
+		const struct op *op = &there;
+		if ((totals->only && !strstr(group->ops[i].name, totals->only)) ||
+		    !backend_means(&group->ops[i], &there))
 			continue;
 		totals->compare = is(call, "traps") && !(op->flags & OP_WRONG);
 		if (is(call, group->name) || totals->compare)
@@ -88,8 +90,8 @@ static void list_group(const struct group *group, const struct call *call)
 
 static int usage(void)
 {
-	fprintf(stderr, "torture-step GROUP [TEXT] [--depth N] [--list] [--counts FILE] "
-			"[--seed N]\nGROUP is all, real, arrive, traps");
+	fprintf(stderr, "torture-step GROUP [TEXT] [--depth N] [--backend NAME] [--list] "
+			"[--counts FILE] [--seed N]\nGROUP is all, real, arrive, traps");
 	for (size_t i = 0; i < GROUPS; i++)
 		fprintf(stderr, ", %s", groups[i]->name);
 	fprintf(stderr, "\n");
@@ -113,6 +115,8 @@ static bool take_option(struct call *call, const char *option, const char *value
 		return false;
 	if (strcmp(option, "--counts") == 0)
 		call->counts = value;
+	else if (strcmp(option, "--backend") == 0)
+		return backend_choose(value);
 	else if (strcmp(option, "--depth") == 0)
 		call->totals.depth = (unsigned)strtoul(value, NULL, 10);
 	else

@@ -107,6 +107,8 @@ static void open_or_make(struct stage *stage)
 {
 	shoal_sub *sub = NULL;
 	int expected = access(stage->path, F_OK) == 0 ? 0 : 1;
+	if (backend_nameless() && lifetime_state(&stage->real) == LIFETIME_REMOVED)
+		expected = -ESTALE; /* nobody makes another */
 	if (stage->op->flags & OP_HIDDEN)
 		forget_unnamed_files();
 	int r = shoal_sub_open(&sub, stage->name, SHOAL_CREATE, &small_topic);
@@ -117,7 +119,7 @@ static void open_or_make(struct stage *stage)
 	if (!(stage->op->flags & OP_HIDDEN))
 		return;
 	/* One that is made anew sweeps, whatever became of the first. */
-	char other[80];
+	char other[320];
 	snprintf(other, sizeof(other), "%s-2", stage->name);
 	r = shoal_sub_open(&sub, other, SHOAL_CREATE, &small_topic);
 	if (r != 1)

@@ -36,7 +36,7 @@ bool map_real(struct stage *stage)
 	    .body_offset = fixed.body_offset,
 	    .seat_count = fixed.seat_count,
 	};
-	stage->named = true;
+	stage->named = !backend_nameless() || lifetime_state(&stage->real) != LIFETIME_REMOVED;
 	memcpy(stage->seen, base, fixed.total_bytes);
 	return true;
 }
@@ -57,7 +57,9 @@ bool stage_changed(struct stage *stage)
 	struct stat st;
 	if (fstat(stage->fd, &st) < 0)
 		give_up("fstat: %s", strerror(errno));
-	bool named = st.st_nlink > 0;
+	/* Without a name, it can be found as long as it is not removed. */
+	bool named = backend_nameless() ? lifetime_state(&stage->real) != LIFETIME_REMOVED
+					: st.st_nlink > 0;
 	if (named == stage->named && memcmp(stage->seen, stage->real.base, stage->real.bytes) == 0)
 		return false;
 	stage->named = named;
@@ -146,10 +148,7 @@ void stage_begin(struct stage *stage, const struct op *op)
 	stage->op = op;
 	stage->share = share;
 	stage->seen = seen;
-	const char *directory = getenv("SHOAL_DIR");
-	snprintf(stage->name, sizeof(stage->name), "crash-%d-%u", (int)getpid(), ++number);
-	snprintf(stage->path, sizeof(stage->path), "%s/shoal:%s",
-		 directory ? directory : "/dev/shm", stage->name);
+	backend_begin(stage, ++number);
 	if (op->world)
 		op->world(stage);
 	if (!(op->flags & OP_DIE_LATE))
@@ -194,6 +193,7 @@ void stage_end(struct stage *stage)
 			violate(stage, "at the end: all are dead, and open gives %d", r);
 		shoal_sub_close(sub);
 	}
+	backend_end();
 	if (access(stage->path, F_OK) == 0) {
 		violate(stage, "at the end: the object is still there");
 		unlink(stage->path);

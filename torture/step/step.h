@@ -18,6 +18,7 @@
  *   real.c      the same, but killed for real
  *   arrive.c    a sleeper, or a fast publisher, that comes at each instruction
  *   blocks.c    the oracle for blocks
+ *   backend.c   of which backend the object is
  *   ops_*.c     the tables. To add an operation, add a row.
  *
  * The victim is a fork of this program, so text, stack and libraries lie at the same addresses in
@@ -70,6 +71,9 @@ enum op_flags {
 	OP_TAKES_BIT = 1024, /* with OP_TOLD: it takes the sleepers' bit away */
 	OP_HIDDEN = 2048,    /* the victim's file system knows no O_TMPFILE */
 	OP_LOOKS = 512,      /* it changes nothing */
+	OP_GOES = 16384,     /* its object goes with its last member: not where objects stay */
+	OP_BY_NAME = 32768,  /* makes it, or waits for it: not where objects have no names */
+	OP_LISTED = 65536,   /* lists it: POSIX objects only */
 	OP_INHERITS = 8192,  /* the handles that it closes at the end are the harness's, forked */
 	OP_DEEPER = 4096,    /* not before the third */
 	OP_DEEP = 256,       /* and that only by a death during recovery, not by the first one */
@@ -137,7 +141,7 @@ extern const struct group publish_group, receive_group, join_group, leave_group,
 struct stage {
 	const struct op *op;
 	struct share *share;
-	char name[64];
+	char name[300];
 	char path[256];
 	/* bystanders, in the harness */
 	shoal_pub *other_pub, *second_pub;
@@ -209,6 +213,20 @@ void share_sub(struct stage *stage);
 struct handle *handle_of(void *handle);
 struct object *object_of(void *handle);
 uint32_t entry_of(const shoal_sub *sub);
+
+/* ---- backend.c --------------------------------------------------------------------------- */
+
+/* The descriptor of the object, where it has no name. */
+enum { NAMELESS_FD = 800 };
+
+/* posix (the default), file or memfd: of the objects of this run. */
+bool backend_choose(const char *name);
+bool backend_nameless(void);
+/* Has the operation a meaning there? As what. */
+bool backend_means(const struct op *op, struct op *ret);
+/* Sets the stage's name and path. Gives back what that took. */
+void backend_begin(struct stage *stage, unsigned number);
+void backend_end(void);
 
 /* ---- trace.c ----------------------------------------------------------------------------- */
 

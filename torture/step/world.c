@@ -76,6 +76,18 @@ static int world_reopen(int fd, bool write)
 	return is_file(fd) ? new_file() : -EBADF;
 }
 
+/* The kernel's way to what has no name. */
+static int world_reopen_of(uint32_t pid, int fd, bool write)
+{
+	(void)write;
+	return backend_nameless() && pid == 0 && fd == NAMELESS_FD ? new_file() : -ENOENT;
+}
+
+static int world_seals(int fd)
+{
+	return is_file(fd) ? OS_SEAL_SEALS | OS_SEAL_SHRINK | OS_SEAL_GROW : -EBADF;
+}
+
 static int world_unlink(const char *path)
 {
 	if (!world.named || strcmp(path, world.path) != 0)
@@ -105,14 +117,15 @@ static int fill_file(struct os_file *file)
 	    .type = OS_REGULAR,
 	    .mode = 0600,
 	    .uid = os->user(),
-	    .links = world.named,
+	    .links = world.named && !backend_nameless(),
 	};
 	return 0;
 }
 
 static int world_stat_fd(int fd, struct os_file *file)
 {
-	return is_file(fd) ? fill_file(file) : -EBADF;
+	bool known = is_file(fd) || (backend_nameless() && fd == NAMELESS_FD);
+	return known ? fill_file(file) : -EBADF;
 }
 
 static int world_stat_path(const char *path, struct os_file *file)
@@ -367,7 +380,7 @@ static void find_futexes(const struct region *region)
 
 void world_tell(struct moment *moment)
 {
-	moment->named = world.named;
+	moment->named = world_named();
 	moment->woken = world.woken;
 	memcpy(moment->gate_woken, world.gate_woken, sizeof(world.gate_woken));
 }
@@ -393,6 +406,8 @@ void world_begin(const struct region *region, const char *path, bool named, cons
 	table.create_unnamed = refuse_path;
 	table.create_named = refuse_path;
 	table.reopen = world_reopen;
+	table.reopen_of = world_reopen_of;
+	table.seals = world_seals;
 	table.unlink = world_unlink;
 	table.close = world_close;
 	table.stat_fd = world_stat_fd;
@@ -435,7 +450,7 @@ void world_kill_all(void)
 
 bool world_named(void)
 {
-	return world.named;
+	return backend_nameless() ? lifetime_state(&world.region) != LIFETIME_REMOVED : world.named;
 }
 
 int world_end(void)

@@ -98,7 +98,7 @@ static void say_created(const struct sender *sender)
 static int open_topic(struct sender *sender)
 {
 	struct shoal_topic_options options;
-	unsigned flags = SHOAL_CREATE;
+	unsigned flags = SHOAL_CREATE | SHOAL_GUARD_SIGBUS;
 	bool asked = geometry_given();
 	int r;
 

@@ -24,6 +24,7 @@ struct bench_setup {
 	int64_t sub_spin_ns;
 	uint32_t buffers; /* how many large messages the payload memory holds */
 	uint32_t slots;   /* of a topic's lane; 0: the default */
+	unsigned flags;   /* beside SHOAL_CREATE */
 };
 
 struct bench_control;

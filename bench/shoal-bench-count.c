@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * shoal-bench-count OPERATION BYTES ROUNDS: does an operation so often that a counter of
+ * shoal-bench-count OPERATION BYTES ROUNDS [guarded]: does an operation so often that a counter of
  * instructions can tell what one takes; bench/count-instructions runs it. One process, one lossless
  * subscriber, in rounds of 4,096 messages, a quarter of the slots: nobody waits, nobody sleeps.
  */
@@ -112,12 +112,15 @@ static const struct operation *find(const char *name)
 
 int main(int argc, char **argv)
 {
-	const struct operation *operation = argc == 4 ? find(argv[1]) : NULL;
-	struct count count = {.bytes = argc == 4 ? strtoul(argv[2], NULL, 10) : 0};
-	struct bench_setup setup = {.bytes = count.bytes};
+	bool guarded = argc == 5 && strcmp(argv[4], "guarded") == 0;
+	bool right = argc == 4 || guarded;
+	const struct operation *operation = right ? find(argv[1]) : NULL;
+	struct count count = {.bytes = right ? strtoul(argv[2], NULL, 10) : 0};
+	struct bench_setup setup = {.bytes = count.bytes,
+				    .flags = guarded ? SHOAL_GUARD_SIGBUS : 0};
 
 	if (operation == NULL || count.bytes == 0 || count.bytes > sizeof message) {
-		fprintf(stderr, "Usage: shoal-bench-count OPERATION BYTES ROUNDS\n"
+		fprintf(stderr, "Usage: shoal-bench-count OPERATION BYTES ROUNDS [guarded]\n"
 				"bench/count-instructions knows the operations.\n");
 		return 2;
 	}

@@ -20,7 +20,7 @@ shoal_pub *use_pub(const char *name, const struct bench_setup *setup)
 	struct shoal_topic_options options = options_of(setup, setup->pub_spin_ns);
 	shoal_pub *pub;
 
-	must(shoal_pub_open(&pub, name, SHOAL_CREATE, &options), "shoal_pub_open");
+	must(shoal_pub_open(&pub, name, SHOAL_CREATE | setup->flags, &options), "shoal_pub_open");
 	return pub;
 }
 
@@ -29,7 +29,7 @@ shoal_sub *use_sub(const char *name, const struct bench_setup *setup)
 	struct shoal_topic_options options = options_of(setup, setup->sub_spin_ns);
 	shoal_sub *sub;
 
-	must(shoal_sub_open(&sub, name, SHOAL_CREATE, &options), "shoal_sub_open");
+	must(shoal_sub_open(&sub, name, SHOAL_CREATE | setup->flags, &options), "shoal_sub_open");
 	return sub;
 }
 

@@ -104,7 +104,9 @@ void stop_interrupts_pub(shoal_pub *pub); /* NULL before it is closed */
 void stop_interrupts_sub(shoal_sub *sub);
 
 /* read and writev that go on after EINTR unless we are stopping (-EINTR then), and wait when the
- * descriptor is non-blocking. read_some returns bytes, 0 at the end, or -errno. */
+ * descriptor is non-blocking. read_some returns bytes, 0 at the end, or -errno. Memory of a topic
+ * that was truncated is filled, or not written out (-EFAULT), and the library's next call says why
+ * that was in vain: -ESTALE. */
 int64_t read_some(int fd, void *buffer, size_t bytes);
 int write_all(int fd, struct iovec *parts, size_t count);
 /* Sleeps until that CLOCK_MONOTONIC time. 0, or -EINTR when we are stopping. */

@@ -112,7 +112,7 @@ static void use_descriptor(struct sender *sender)
 static int open_topic(struct sender *sender)
 {
 	struct shoal_topic_options options;
-	unsigned flags = SHOAL_CREATE;
+	unsigned flags = SHOAL_CREATE | SHOAL_GUARD_SIGBUS;
 	bool asked = geometry_given();
 	int r;
 

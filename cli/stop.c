@@ -96,14 +96,33 @@ static int may_try_again(int fd, short events)
 	return 0;
 }
 
+/* The kernel says EFAULT of a topic's memory that was truncated. We look there ourselves, so that
+ * the library's guard sees it (SHOAL_GUARD_SIGBUS): its next call says what has happened. */
+static void look_for_loss(const void *data, size_t bytes)
+{
+	const volatile char *at = data;
+
+	for (size_t i = 0; i < bytes; i += 4096)
+		(void)at[i];
+	if (bytes)
+		(void)at[bytes - 1];
+}
+
 int64_t read_some(int fd, void *buffer, size_t bytes)
 {
+	bool looked = false;
+
 	for (;;) {
 		if (stopped())
 			return -EINTR;
 		ssize_t got = read(fd, buffer, bytes);
 		if (got >= 0)
 			return got;
+		if (errno == EFAULT && !looked) {
+			look_for_loss(buffer, bytes);
+			looked = true;
+			continue;
+		}
 		int r = may_try_again(fd, POLLIN);
 		if (r < 0)
 			return r;
@@ -131,6 +150,11 @@ int write_all(int fd, struct iovec *parts, size_t count)
 		if (written >= 0) {
 			skip_written(&parts, &count, (size_t)written);
 			continue;
+		}
+		if (errno == EFAULT) { /* not again: it would be zeroes */
+			for (size_t i = 0; i < count; i++)
+				look_for_loss(parts[i].iov_base, parts[i].iov_len);
+			return -EFAULT;
 		}
 		int r = may_try_again(fd, POLLOUT);
 		if (r < 0)

@@ -82,8 +82,9 @@ static int64_t time_left(const struct receiver *receiver, int64_t slice_ns)
 
 static unsigned open_flags(void)
 {
-	return (opt.from_now ? 0 : SHOAL_FROM_OLDEST) | (opt.lossy ? SHOAL_LOSSY : 0) |
-	       (opt.follow ? SHOAL_FOLLOW : 0) | (opt.foreign ? SHOAL_FOREIGN : 0);
+	return SHOAL_GUARD_SIGBUS | (opt.from_now ? 0 : SHOAL_FROM_OLDEST) |
+	       (opt.lossy ? SHOAL_LOSSY : 0) | (opt.follow ? SHOAL_FOLLOW : 0) |
+	       (opt.foreign ? SHOAL_FOREIGN : 0);
 }
 
 /* A topic that isn't there yet is waited for, and so is the next one after one that is just
@@ -160,12 +161,13 @@ static int pass_on_all(struct receiver *receiver, size_t count)
 static int pass_on_large(struct receiver *receiver)
 {
 	int r = shoal_sub_borrow(receiver->sub, 0, &receiver->views[0]);
+	int released;
 
 	if (r < 0)
 		return r;
 	r = pass_on_all(receiver, 1);
-	shoal_sub_release(receiver->sub, &receiver->views[0]);
-	return r;
+	released = shoal_sub_release(receiver->sub, &receiver->views[0]);
+	return released < 0 ? released : r;
 }
 
 static bool reader_is_gone(const struct receiver *receiver)

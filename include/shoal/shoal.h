@@ -6,6 +6,7 @@
 #include <shoal/error.h>
 #include <shoal/histogram.h>
 #include <shoal/object.h>
+#include <shoal/sysv.h>
 #include <shoal/topic.h>
 #include <shoal/version.h>
 

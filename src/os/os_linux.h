@@ -17,5 +17,18 @@ int os_keep_across_fork(int fd);
 void os_forget_across_fork(int fd);
 int os_hold_forks(void);
 void os_let_forks(void);
+int os_shm_get(uint32_t key, uint64_t bytes, unsigned flags, uint32_t mode);
+int os_shm_attach(int id, void *address, unsigned flags, uint64_t bytes, void **ret);
+int os_shm_detach(void *address);
+int os_shm_stat(int id, struct os_shm *shm);
+int os_shm_set(int id, uint32_t uid, uint32_t gid, uint32_t mode);
+int os_shm_remove(int id);
+int os_shm_lock(int id, bool lock);
+int os_shm_limits(struct os_shm_limits *limits);
+int os_shm_each(int (*each)(void *context, const struct os_shm *shm), void *context);
+uint64_t os_ipc_namespace(void);
+int os_populate(void *address, uint64_t bytes);
+int os_unpopulate(void *address, uint64_t bytes);
+int os_resident(const void *address, uint64_t bytes, uint8_t *pages);
 
 #endif

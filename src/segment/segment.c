@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct backend *const backends[] = {&backend_posix, &backend_file};
+static const struct backend *const backends[] = {&backend_posix, &backend_file, &backend_sysv};
 
 static const struct place_calls *place_of(const struct segment *segment)
 {
@@ -51,7 +51,8 @@ int segment_name_parse(const char *name, struct segment_name *ret)
 		ret->backend = find_backend(name, (size_t)(colon - name));
 		if (!ret->backend)
 			return error_fail(
-			    EINVAL, "'%s': no such backend; there are posix: and file:", ret->text);
+			    EINVAL,
+			    "'%s': no such backend; there are posix:, file: and sysv:", ret->text);
 		rest = colon + 1;
 	}
 	return ret->backend->parse(rest, ret);
@@ -193,6 +194,8 @@ static int read_header(struct segment *segment, uint64_t file_bytes)
 	int r = segment_check_fixed(&segment->fixed, file_bytes, segment->name.text);
 	if (r == 0)
 		r = check_place(segment, &header.place);
+	if (r == 0 && place_of(segment)->confirm)
+		r = place_of(segment)->confirm(segment, &header);
 	if (r < 0)
 		return r;
 	segment->region.bytes = segment->fixed.total_bytes;
@@ -225,6 +228,7 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	memset(segment, 0, sizeof(*segment));
 	segment->name = *name;
 	segment->fd = -1;
+	segment->sysv.id = -1;
 	int r = place_of(segment)->open(segment, write);
 	if (r < 0)
 		return r;
@@ -291,6 +295,7 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 	    .magic = SEGMENT_MAGIC,
 	    .layout = SHOAL_LAYOUT_VERSION,
 	    .header_bytes = SEGMENT_HEADER_BYTES,
+	    .compatible = segment->name.backend->features,
 	    .kind = spec->kind,
 	    .seat_count = spec->seat_count,
 	    .total_bytes = segment->region.bytes,
@@ -304,6 +309,8 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 				  strerror(-r));
 	fixed->checksum = checksum(fixed, offsetof(struct segment_fixed, checksum));
 	segment_header(&segment->region)->fixed = *fixed;
+	if (place_of(segment)->sign)
+		place_of(segment)->sign(segment, segment_header(&segment->region));
 	return segment_write_place(segment);
 }
 
@@ -312,19 +319,13 @@ static int prepare_file(struct segment *segment, const struct segment_spec *spec
 	int r = refuse_remote(segment);
 	if (r == 0)
 		r = memory_of(segment)->set_size(segment, segment->region.bytes);
-	if (r < 0) {
-		struct size_text size;
-		return r == -ENOTSUP
-			   ? r
-			   : error_fail(-r, "can't give '%s' its %s: %s", segment->name.text,
-					error_size(segment->region.bytes, &size), strerror(-r));
-	}
-	r = segment_reserve(segment, 0, spec->reserve_bytes + segment->region.body_offset,
-			    "the fixed part");
 	if (r < 0)
 		return r;
 	segment->fixed.total_bytes = segment->region.bytes;
 	r = map_segment(segment);
+	if (r == 0)
+		r = segment_reserve(segment, 0, spec->reserve_bytes + segment->region.body_offset,
+				    "the fixed part");
 	if (r == 0)
 		r = write_fixed(segment, spec);
 	if (r < 0)
@@ -341,6 +342,7 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 	memset(segment, 0, sizeof(*segment));
 	segment->name = *name;
 	segment->fd = -1;
+	segment->sysv.id = -1;
 	segment->region.seat_count = spec->seat_count;
 	segment->region.body_offset = segment_body_offset(spec->seat_count);
 	segment->region.bytes = segment->region.body_offset + spec->body_bytes;

@@ -364,6 +364,17 @@ static int discard_locked(const struct segment_name *name, int fd, const struct 
 	return error_fail(-r, "can't remove the lock file of '%s': %s", name->text, strerror(-r));
 }
 
+static int fail_owner(const struct segment_name *name, uint32_t owner, int why)
+{
+	if (why != -EIDRM)
+		return why;
+	return error_fail(
+	    EPERM,
+	    "what is left of '%s' belongs to user %u, not to you (%u); accept it with "
+	    "SHOAL_FOREIGN (--foreign)",
+	    name->text, owner, os->user());
+}
+
 static int discard_half_made(const struct segment_name *name, bool foreign, int why)
 {
 	char making[SEGMENT_PATH_BYTES];
@@ -372,7 +383,7 @@ static int discard_half_made(const struct segment_name *name, bool foreign, int 
 	if (os->stat_path(making, &file) < 0)
 		return discard_bare(name, foreign, why);
 	if (file.uid != os->user() && !foreign)
-		return why;
+		return fail_owner(name, file.uid, why);
 	int r = sysv_sweep(making, name->path, name->text);
 	return r == 0 ? error_fail(EBUSY, "'%s' is being made", name->text) : r < 0 ? r : 0;
 }
@@ -389,10 +400,12 @@ static int sysv_discard(const struct segment_name *given, bool foreign, int why)
 	if (fd < 0)
 		return why;
 	int r = os->stat_fd(fd, &file);
-	if (r == 0 && file.type == OS_REGULAR && (file.uid == os->user() || foreign))
-		r = discard_locked(&name, fd, &file, why);
-	else
+	if (r < 0 || file.type != OS_REGULAR)
 		r = why;
+	else if (file.uid != os->user() && !foreign)
+		r = fail_owner(&name, file.uid, why);
+	else
+		r = discard_locked(&name, fd, &file, why);
 	os->close(fd);
 	return r;
 }

@@ -64,7 +64,9 @@ static int find(struct search *search)
 		return 0;
 	if (is_the_dead_ones(search, &search->found))
 		return 1;
-	return record->id >= 0 && sysv_is_of(record, &search->found) ? -EBUSY : 0;
+	bool may_be = record->id >= 0 && sysv_is_of(record, &search->found) &&
+		      search->found.uid == search->owner;
+	return may_be ? -EBUSY : 0;
 }
 
 /* A segment that has the key and is not surely the dead maker's is left alone: it stands in the way

@@ -134,14 +134,17 @@ int targets_add_prefix(struct targets *targets, const char *prefix)
 {
 	struct shoal_object *objects;
 	size_t count;
-	int r = shoal_list(prefix ? without_scheme(prefix) : NULL, &objects, &count);
+	int r = shoal_list(prefix, &objects, &count);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add(targets, objects[i].name, &objects[i]);
 	shoal_list_free(objects);
-	return prefix && prefix[0] && count == 0 ? check_name(prefix) : r;
+	/* "sysv:" is no name, and yet a prefix. */
+	if (!prefix || !prefix[0] || prefix[strlen(prefix) - 1] == ':')
+		return r;
+	return count == 0 ? check_name(prefix) : r;
 }
 
 static json_t *owner_text(uint32_t uid)

@@ -5,9 +5,9 @@
 #include "base/bits.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -128,24 +128,54 @@ int os_shm_limits(struct os_shm_limits *limits)
 }
 
 /* key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap */
+enum {
+	KEY,
+	ID,
+	PERMS,
+	SIZE,
+	CPID,
+	LPID,
+	NATTCH,
+	UID,
+	GID,
+	CUID,
+	ATIME = 11,
+	DTIME,
+	CTIME,
+	RSS,
+	SWAP
+};
+
 static bool parse_line(const char *line, struct os_shm *shm)
 {
-	int key, id;
-	unsigned mode, gid_creator;
-	memset(shm, 0, sizeof(*shm));
-	int n = sscanf(line,
-		       "%d %d %o %" SCNu64 " %u %u %" SCNu64 " %u %u %u %u %" SCNd64 " %" SCNd64
-		       " %" SCNd64 " %" SCNu64 " %" SCNu64,
-		       &key, &id, &mode, &shm->bytes, &shm->creator_pid, &shm->last_pid,
-		       &shm->attached, &shm->uid, &shm->gid, &shm->creator_uid, &gid_creator,
-		       &shm->attach_time, &shm->detach_time, &shm->change_time, &shm->resident,
-		       &shm->swapped);
-	shm->key = (uint32_t)key;
-	shm->id = id;
-	shm->mode = mode & 0777;
-	shm->doomed = mode & SHM_DEST;
-	shm->locked = mode & SHM_LOCKED;
-	return n == 16;
+	long long n[SWAP + 1];
+	for (int i = 0; i <= SWAP; i++) {
+		char *end;
+		n[i] = strtoll(line, &end, i == PERMS ? 8 : 10);
+		if (end == line)
+			return false; /* the line of headings */
+		line = end;
+	}
+	*shm = (struct os_shm){
+	    .id = (int32_t)n[ID],
+	    .key = (uint32_t)n[KEY],
+	    .bytes = (uint64_t)n[SIZE],
+	    .mode = (uint32_t)n[PERMS] & 0777,
+	    .uid = (uint32_t)n[UID],
+	    .gid = (uint32_t)n[GID],
+	    .creator_uid = (uint32_t)n[CUID],
+	    .creator_pid = (uint32_t)n[CPID],
+	    .last_pid = (uint32_t)n[LPID],
+	    .attached = (uint64_t)n[NATTCH],
+	    .attach_time = n[ATIME],
+	    .detach_time = n[DTIME],
+	    .change_time = n[CTIME],
+	    .doomed = n[PERMS] & SHM_DEST,
+	    .locked = n[PERMS] & SHM_LOCKED,
+	    .resident = (uint64_t)n[RSS],
+	    .swapped = (uint64_t)n[SWAP],
+	};
+	return true;
 }
 
 int os_shm_each(int (*each)(void *context, const struct os_shm *shm), void *context)

@@ -76,7 +76,7 @@ static bool is_signed(const struct segment_header *header)
 
 static int resolve_id(struct segment_name *name)
 {
-	struct segment_header header;
+	struct segment_header header = {0};
 	struct os_shm shm;
 	int r = os->shm_stat(name->sysv.id, &shm);
 	if (r == -EINVAL || r == -EIDRM)

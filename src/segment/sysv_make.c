@@ -283,12 +283,19 @@ int sysv_publish(struct segment *segment)
 	return r;
 }
 
-/* Step 8. What has a final name stays. */
+/* Step 8. What has a final name stays. A segment that can't be removed keeps its lock file, by
+ * which the next maker finds it, as if we had died. */
 void sysv_drop(struct segment *segment)
 {
+	int r = 0;
 	if (!segment->hidden[0])
 		return;
 	if (!segment->sysv.published && segment->sysv.id >= 0)
-		os->shm_remove(segment->sysv.id);
-	hidden_drop(segment->hidden, segment->fd);
+		r = os->shm_remove(segment->sysv.id);
+	if (r == 0 || r == -EINVAL || r == -EIDRM) {
+		hidden_drop(segment->hidden, segment->fd);
+		return;
+	}
+	os->unlock(segment->fd, SEGMENT_NAME_LOCK);
+	segment->hidden[0] = '\0';
 }

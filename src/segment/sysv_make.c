@@ -53,15 +53,20 @@ static int match(void *context, const struct os_shm *shm)
 	return 1;
 }
 
-/* 1: found, 0: there is none (any more). -EBUSY: it may be, and may be not. */
+/* 1: found, 0: there is none (any more). -EBUSY: it may be, and may be not. -EXDEV: nobody here can
+ * tell. Else what the kernel says: when it does not answer, nothing is taken away. */
 static int find(struct search *search)
 {
 	const struct sysv_record *record = search->record;
 	if (record->id < 0 && record->key == 0)
-		return os->shm_each(match, search);
+		return record->pid_namespace == os->pid_namespace() ? os->shm_each(match, search)
+								    : -EXDEV;
 	int id = record->id >= 0 ? (int)record->id : os->shm_get(record->key, 0, 0, 0);
-	if (id < 0 || os->shm_stat(id, &search->found) < 0)
+	int r = id < 0 ? id : os->shm_stat(id, &search->found);
+	if (r == -ENOENT || r == -EINVAL || r == -EIDRM)
 		return 0;
+	if (r < 0)
+		return r;
 	if (is_the_dead_ones(search, &search->found))
 		return 1;
 	bool may_be = record->id >= 0 && sysv_is_of(record, &search->found) &&
@@ -98,11 +103,20 @@ static int remove_half_made(int fd, uint32_t owner, const char *name)
 			  search.found.id, name, strerror(-r));
 }
 
-static bool leads_to(const char *path, const struct os_file *file)
+/* 1 or 0, or what the kernel says instead. */
+static int leads_to(const char *path, const struct os_file *file)
 {
 	struct os_file now;
-	return os->stat_path(path, &now) == 0 && now.device == file->device &&
-	       now.inode == file->inode;
+	int r = os->stat_path(path, &now);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return now.device == file->device && now.inode == file->inode;
+}
+
+static int fail_sweep(const char *name, int r)
+{
+	return error_fail(-r, "can't remove what the dead maker of '%s' left: %s", name,
+			  strerror(-r));
 }
 
 /* We hold the name lock, so its maker is dead. */
@@ -110,20 +124,18 @@ static int sweep_locked(int fd, const char *making, const char *final, const cha
 {
 	struct os_file file;
 	int r = os->stat_fd(fd, &file);
-	if (r < 0)
-		return error_fail(-r, "can't examine the lock file of '%s': %s", name,
-				  strerror(-r));
-	if (!leads_to(making, &file))
+	if (r == 0)
+		r = leads_to(making, &file);
+	if (r == 0)
 		return 1; /* somebody was faster */
-	if (!leads_to(final, &file))
-		r = remove_half_made(fd, file.uid, name);
+	int whole = r < 0 ? r : leads_to(final, &file);
+	if (whole < 0)
+		return fail_sweep(name, whole);
+	r = whole ? 0 : remove_half_made(fd, file.uid, name);
 	if (r < 0)
 		return r;
 	r = os->unlink(making);
-	if (r == 0 || r == -ENOENT)
-		return 1;
-	return error_fail(-r, "can't remove what the dead maker of '%s' left: %s", name,
-			  strerror(-r));
+	return r == 0 || r == -ENOENT ? 1 : fail_sweep(name, r);
 }
 
 int sysv_sweep(const char *making, const char *final, const char *name)
@@ -237,7 +249,8 @@ static int begin(struct segment *segment, int fd, char hidden[SEGMENT_PATH_BYTES
 	if (r < 0)
 		return r;
 	memcpy(segment->hidden, making, sizeof(making));
-	return os->stat_path(segment->name.path, &file) == 0 ? -EALREADY : 0;
+	r = os->stat_path(segment->name.path, &file);
+	return r == 0 ? -EALREADY : r == -ENOENT ? 0 : fail_make(segment, r);
 }
 
 int sysv_create(struct segment *segment)

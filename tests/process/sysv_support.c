@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sysv_support.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 
 void own_ipc_namespace(void)
@@ -114,6 +117,74 @@ bool killed_at(unsigned stop, void (*op)(void))
 	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "0x%x", (unsigned)status);
 	return true;
 }
+
+#define MARK 0x5e5e5e5e
+
+void failing_mark(void)
+{
+	syscall(SYS_getpgid, MARK);
+}
+
+#if defined(__x86_64__)
+/* Calls that give something back always do, and a lock that is let go is let go. */
+static bool may_fail(const struct user_regs_struct *regs)
+{
+	static const unsigned long long never[] = {SYS_close,          SYS_munmap, SYS_shmdt,
+						   SYS_rt_sigprocmask, SYS_futex,  SYS_exit_group,
+						   SYS_sched_yield,    SYS_brk};
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (regs->orig_rax == never[i])
+			return false;
+	return !(regs->orig_rax == SYS_fcntl && regs->rsi == F_OFD_SETLK);
+}
+
+static struct user_regs_struct registers(pid_t pid)
+{
+	struct user_regs_struct regs;
+	CHECK(ptrace(PTRACE_GETREGS, pid, NULL, &regs) == 0);
+	return regs;
+}
+
+/* At the entry of a call: makes it none, and its result that error. */
+static void spoil(pid_t pid, int error)
+{
+	struct user_regs_struct regs = registers(pid);
+	regs.orig_rax = (unsigned long long)-1;
+	CHECK(ptrace(PTRACE_SETREGS, pid, NULL, &regs) == 0);
+	CHECK(next_stop(pid));
+	regs = registers(pid);
+	regs.rax = (unsigned long long)-(long long)error;
+	CHECK(ptrace(PTRACE_SETREGS, pid, NULL, &regs) == 0);
+}
+
+bool failed_at(unsigned nth, int error, void (*op)(void))
+{
+	pid_t pid = start(op);
+	bool between = false, done = false;
+	unsigned count = 0;
+	for (bool entry = true; next_stop(pid); entry = !entry) {
+		struct user_regs_struct regs = registers(pid);
+		if (!entry)
+			continue;
+		if (regs.orig_rax == SYS_getpgid && regs.rdi == MARK) {
+			between = !between;
+		} else if (between && !done && may_fail(&regs) && count++ == nth) {
+			spoil(pid, error);
+			done = true;
+			entry = false;
+		}
+	}
+	return done;
+}
+#else
+bool failed_at(unsigned nth, int error, void (*op)(void))
+{
+	(void)nth;
+	(void)error;
+	(void)op;
+	skip("only on x86-64 is it known here how to make a system call fail");
+}
+#endif
 
 pid_t stopped_behind(long system_call, void (*op)(void))
 {

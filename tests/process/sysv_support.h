@@ -23,6 +23,10 @@ shoal_pub *must_open(const char *name, unsigned flags);
 /* Runs op() in a child that gets SIGKILL at its `stop`th entry into or return from a system call.
  * False: it came to its end before. */
 bool killed_at(unsigned stop, void (*op)(void));
+/* Runs op() in a child whose `nth` system call between two calls of failing_mark() is not made and
+ * fails with `error` instead. False: there were not so many. Skips where that can't be done. */
+bool failed_at(unsigned nth, int error, void (*op)(void));
+void failing_mark(void);
 /* The child stopped when it has made that call with success: a maker that does not go on. Kill it
  * with reap_killed. */
 pid_t stopped_behind(long system_call, void (*op)(void));

@@ -381,9 +381,10 @@ static int join(struct object *object, uint32_t role)
 	if (r == 0)
 		r = segment->doomed ? seat_lock(segment, seats, 1, &object->seat)
 				    : seat_lock(segment, 0, seats, &object->seat);
-	if (r == -EUSERS && segment->doomed)
-		return error_fail(EBUSY, "'%s' is being removed by somebody else",
-				  segment->name.text);
+	if (r == -EUSERS && segment->doomed) {
+		nap(); /* somebody else is about to finish it */
+		return -GONE;
+	}
 	if (r == -EUSERS)
 		r = error_fail(EUSERS,
 			       "all %u seats of '%s' are taken; make it with more "

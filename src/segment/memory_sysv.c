@@ -19,6 +19,12 @@
 #include <errno.h>
 #include <string.h>
 
+/* An id that leads to nothing: the segment went since it was looked up. */
+static int gone(int r)
+{
+	return r == -EINVAL ? -EIDRM : r;
+}
+
 /* What /proc/sysvipc/shm alone knows. */
 static int find_usage(void *context, const struct os_shm *shm)
 {
@@ -38,7 +44,7 @@ static int sysv_examine(const struct segment *segment, struct os_file *file)
 		return r;
 	r = os->shm_stat(segment->sysv.id, &shm);
 	if (r < 0)
-		return r;
+		return gone(r);
 	file->bytes = shm.bytes;
 	file->mode = shm.mode;
 	if (file->uid == os->user()) /* both must be ours */
@@ -86,13 +92,13 @@ static int64_t sysv_read(const struct segment *segment, void *buffer, size_t byt
 	int id = segment->sysv.id;
 	int r = os->shm_stat(id, &shm);
 	if (r < 0)
-		return r;
+		return gone(r);
 	if (offset >= shm.bytes)
 		return 0;
 	bytes = min_u64(bytes, shm.bytes - offset);
 	r = os->shm_attach(id, NULL, OS_SHM_READ_ONLY, shm.bytes, &base);
 	if (r < 0)
-		return r;
+		return gone(r);
 	/* The layout's pages are as large as the machine's, or smaller: then all is copied. */
 	if (bytes > PAGE_BYTES && nothing_swapped(id))
 		copy_resident(buffer, base, offset, bytes);
@@ -164,7 +170,7 @@ static int sysv_set_mode(struct segment *segment, uint32_t mode)
 static int sysv_map(const struct segment *segment, uint64_t bytes, enum os_map how, void **ret)
 {
 	unsigned flags = how == OS_MAP_WRITE ? 0 : OS_SHM_READ_ONLY;
-	return os->shm_attach(segment->sysv.id, NULL, flags, bytes, ret);
+	return gone(os->shm_attach(segment->sysv.id, NULL, flags, bytes, ret));
 }
 
 static int sysv_unmap(void *address, uint64_t bytes)

@@ -213,7 +213,10 @@ static int explain_absent(struct segment_name *name)
 		return 0;
 	if (is_half_made(name))
 		return error_fail(EIDRM, "'%s' was half made when its maker died", name->text);
-	return sysv_fail_absent(name, found && !being_made ? &shm : NULL);
+	/* Still there, with its key: then it was not removed meanwhile. */
+	found = found && !being_made && os->shm_stat(shm.id, &shm) == 0 &&
+		shm.key == name->sysv.key;
+	return sysv_fail_absent(name, found ? &shm : NULL);
 }
 
 static int sysv_open(struct segment *segment, bool write)
@@ -344,15 +347,39 @@ static bool is_lost(int fd, const struct segment_name *name)
 	return check_companion(&segment, -1) == -EIDRM;
 }
 
+static bool leads_to(const char *path, const struct os_file *file)
+{
+	struct os_file now;
+	return os->stat_path(path, &now) == 0 && now.device == file->device &&
+	       now.inode == file->inode;
+}
+
+/* 1: we hold it. 0: who held it took the name away. */
+static int lock_name(const struct segment_name *name, int fd, const struct os_file *file)
+{
+	int64_t limit = os->now_ns() + SYSV_PATIENCE_NS;
+	int r;
+	while ((r = os->lock(fd, SEGMENT_NAME_LOCK)) == -EAGAIN) {
+		if (!leads_to(name->path, file))
+			return 0;
+		if (os->now_ns() > limit)
+			return error_fail(EBUSY,
+					  "'%s' is being removed by a process that does not go on",
+					  name->text);
+		sysv_nap();
+	}
+	return r == 0 ? 1
+		      : error_fail(-r, "can't lock the name of '%s': %s", name->text, strerror(-r));
+}
+
 static int discard_locked(const struct segment_name *name, int fd, const struct os_file *file,
 			  int why)
 {
-	struct os_file now;
-	int r = os->lock(fd, SEGMENT_NAME_LOCK);
-	if (r < 0)
-		return error_fail(EBUSY, "'%s' is being removed by somebody else", name->text);
-	r = os->stat_path(name->path, &now);
-	bool ours = r == 0 && now.device == file->device && now.inode == file->inode;
+	int r = lock_name(name, fd, file);
+	if (r <= 0)
+		return r;
+	bool ours = leads_to(name->path, file);
+	r = 0;
 	if (ours && (why != -EIDRM || is_lost(fd, name))) {
 		if (why != -EIDRM)
 			discard_segment(fd, name, file->uid);
@@ -380,12 +407,14 @@ static int discard_half_made(const struct segment_name *name, bool foreign, int 
 	char making[SEGMENT_PATH_BYTES];
 	struct os_file file;
 	sysv_path(making, name->sysv.key, name->sysv.token, SYSV_MAKING);
-	if (os->stat_path(making, &file) < 0)
-		return discard_bare(name, foreign, why);
+	if (os->stat_path(making, &file) < 0) /* a leftover that went meanwhile is none */
+		return why == -EIDRM ? 0 : discard_bare(name, foreign, why);
 	if (file.uid != os->user() && !foreign)
 		return fail_owner(name, file.uid, why);
 	int r = sysv_sweep(making, name->path, name->text);
-	return r == 0 ? error_fail(EBUSY, "'%s' is being made", name->text) : r < 0 ? r : 0;
+	if (r == 0 && why != -EIDRM)
+		return error_fail(EBUSY, "'%s' is being made", name->text);
+	return r < 0 ? r : 0; /* what was half made is gone, or the next maker is at work */
 }
 
 static int sysv_discard(const struct segment_name *given, bool foreign, int why)

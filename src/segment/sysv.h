@@ -12,6 +12,10 @@
  * has a use for them: they tell it from other people's. */
 #define SYSV_MAKING_MODE 0611u
 
+/* So long is waited for who makes or removes what we want, in naps. */
+#define SYSV_PATIENCE_NS 2000000000
+void sysv_nap(void);
+
 /* A key by hashing, never one that means something else (IPC_PRIVATE, a failed ftok). */
 uint32_t sysv_key(const void *data, size_t bytes);
 /* The same for a file, by all of its device and inode and all 32 bits of the project. */

@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* So long a second maker waits for the first one. */
-#define PATIENCE_NS 2000000000
-
-static void nap(void)
+void sysv_nap(void)
 {
 	static const uint32_t nobody_wakes = 0;
 	os->futex_wait(&nobody_wakes, 0, 200000);
@@ -176,7 +173,7 @@ static int link_making(int fd, const char *from, const char *making, const struc
 {
 	const char *final = segment->name.path;
 	struct os_file file;
-	int64_t limit = os->now_ns() + PATIENCE_NS;
+	int64_t limit = os->now_ns() + SYSV_PATIENCE_NS;
 	for (;;) {
 		int r = from[0] ? os->link(from, making) : os->link_fd(fd, making);
 		if (r != -EEXIST)
@@ -193,7 +190,7 @@ static int link_making(int fd, const char *from, const char *making, const struc
 			    "lock file is %s)",
 			    segment->name.text, making);
 		if (r == 0)
-			nap();
+			sysv_nap();
 	}
 }
 

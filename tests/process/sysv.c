@@ -357,6 +357,41 @@ static void waiting_for_one(void)
 	shoal_pub_close(pub);
 }
 
+/* ---- many at once ------------------------------------------------------------------------ */
+
+enum { RACERS = 4, RACE_ROUNDS = 1000 };
+
+/* The object that one of these has a handle of is the one that the name leads to. */
+static void race(void *context)
+{
+	(void)context;
+	for (uint64_t i = rounds("SHOAL_SYSV_ROUNDS", RACE_ROUNDS); i > 0; i--) {
+		struct shoal_topic_options o = options();
+		shoal_sub *sub;
+		o.lanes = 1;
+		o.slots = 2;
+		o.subscribers = RACERS;
+		o.payload_bytes = 4096;
+		int r = shoal_sub_open(&sub, "sysv:race", SHOAL_CREATE, &o);
+		CHECKF(r >= 0, "%d: %s", r, shoal_error_detail());
+		struct shoal_sysv_stat stat = {.size = sizeof(stat)};
+		CHECK_R(0, shoal_sysv_stat("sysv:race", &stat));
+		CHECKF(stat.id == shoal_sub_sysv_id(sub), "it is %d, and we have %d", stat.id,
+		       shoal_sub_sysv_id(sub));
+		shoal_sub_close(sub);
+	}
+}
+
+static void many_make_and_remove_it_at_once(void)
+{
+	pid_t pids[RACERS];
+	for (int i = 0; i < RACERS; i++)
+		pids[i] = spawn(race, NULL);
+	for (int i = 0; i < RACERS; i++)
+		reap_ok(pids[i]);
+	check_nothing_left("the race");
+}
+
 /* ---- memory ------------------------------------------------------------------------------ */
 
 static void child_looks(void *context)
@@ -413,6 +448,7 @@ int main(int argc, char **argv)
 	    {"a_stopped_maker_holds_up_nobody_but_makers",
 	     a_stopped_maker_holds_up_nobody_but_makers},
 	    {"waiting_for_one", waiting_for_one},
+	    {"many_make_and_remove_it_at_once", many_make_and_remove_it_at_once},
 	    {"memory_is_taken_when_it_is_reserved_and_not_when_it_is_read",
 	     memory_is_taken_when_it_is_reserved_and_not_when_it_is_read},
 	};

@@ -4,6 +4,8 @@
 #include "options.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static bool foreign;
 
@@ -16,14 +18,38 @@ static const struct option create_options[] = {
     {OPTION_END, 0, NULL, NULL, NULL, NULL},
 };
 
+/* Others reach it by its id alone, so that is the output. */
+static int create_private(const char *name)
+{
+	struct shoal_topic_options options = geometry_for_library();
+	shoal_pub *pub;
+	int id;
+	int r = shoal_pub_open(&pub, name, SHOAL_CREATE | SHOAL_KEEP, &options);
+
+	if (r < 0)
+		return say_error(r, name);
+	id = shoal_pub_sysv_id(pub);
+	shoal_pub_close(pub);
+	printf("sysv:id=%d\n", id);
+	return finish_stdout(EXIT_DONE);
+}
+
 static int create_topic(const char *name)
 {
 	struct shoal_topic_options options = geometry_for_library();
 	unsigned flags = foreign ? SHOAL_FOREIGN : 0;
 	struct shoal_topic_stat *stat;
 	char text[256];
-	int r = shoal_topic_create(name, flags | SHOAL_EXCLUSIVE, &options);
+	int r;
 
+	if (strcmp(name, "sysv:private") == 0)
+		return create_private(name);
+	r = shoal_topic_create(name, flags | SHOAL_EXCLUSIVE, &options);
+	if (r == -EEXIST && strncmp(name, "sysv:", 5) == 0) {
+		/* It may be another name's, or none of Shoal's. */
+		say_error(r, name);
+		return EXIT_NO;
+	}
 	if (r == -EEXIST) {
 		say("%s is there already; 'shoal stat %s' shows it", name, name);
 		return EXIT_NO;

@@ -98,6 +98,24 @@ static int check_name(const char *argument)
 	return r == -EINVAL || r == -ENAMETOOLONG ? r : 0;
 }
 
+/* Where no object has that System V key: a segment that is none of Shoal's, called by its id. */
+static int add_bare(struct targets *targets, const char *name)
+{
+	struct shoal_sysv_stat sysv = {.size = sizeof sysv};
+	char by_id[32];
+	int r = shoal_sysv_stat(name, &sysv);
+
+	if (r < 0)
+		return r == -ENOENT || r == -EIDRM ? 0 : r;
+	snprintf(by_id, sizeof by_id, "sysv:id=%d", sysv.id);
+	return targets_add(targets, by_id, 0);
+}
+
+static bool is_one_segment(const char *name)
+{
+	return strncmp(name, "sysv:", 5) == 0 && strchr(name, '=');
+}
+
 int targets_add(struct targets *targets, const char *argument, unsigned flags)
 {
 	struct shoal_object *objects;
@@ -115,12 +133,17 @@ int targets_add(struct targets *targets, const char *argument, unsigned flags)
 		if (strcmp(objects[i].name, name) == 0)
 			exact = &objects[i];
 	}
+	/* One that was asked for by key, id or path may be listed by another name. */
+	if (count == 1 && is_one_segment(name))
+		exact = &objects[0];
 	/* "rm market" doesn't take the group along when there is an object of that name. */
 	if (exact)
 		r = add(targets, exact->name, exact);
 	for (size_t i = 0; !exact && i < count && r == 0; i++)
 		r = add(targets, objects[i].name, &objects[i]);
 	shoal_list_free(objects);
+	if (count == 0 && strncmp(name, "sysv:key=", 9) == 0)
+		return add_bare(targets, name);
 	return count == 0 ? check_name(argument) : r;
 }
 
@@ -128,14 +151,17 @@ int targets_add_prefix(struct targets *targets, const char *prefix)
 {
 	struct shoal_object *objects;
 	size_t count;
-	int r = shoal_list(prefix ? without_scheme(prefix) : NULL, &objects, &count);
+	int r = shoal_list(prefix, &objects, &count);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add(targets, objects[i].name, &objects[i]);
 	shoal_list_free(objects);
-	return prefix && prefix[0] && count == 0 ? check_name(prefix) : r;
+	/* "sysv:" is no name, and yet a prefix. */
+	if (!prefix || !prefix[0] || prefix[strlen(prefix) - 1] == ':')
+		return r;
+	return count == 0 ? check_name(prefix) : r;
 }
 
 static json_t *owner_text(uint32_t uid)

@@ -83,6 +83,32 @@ static json_t *seat_rows(const char *name, const struct shoal_topic_stat *stat)
 	return rows;
 }
 
+/* What the kernel says of a System V segment; false of other objects. */
+static bool sysv_of(const char *name, struct shoal_sysv_stat *ret)
+{
+	*ret = (struct shoal_sysv_stat){.size = sizeof *ret};
+	return strncmp(name, "sysv:", 5) == 0 && shoal_sysv_stat(name, ret) == 0;
+}
+
+/* null for objects of other backends. */
+static json_t *sysv_value(const char *name)
+{
+	struct shoal_sysv_stat sysv;
+	json_t *value;
+
+	if (!sysv_of(name, &sysv))
+		return json_null();
+	value = json_object();
+	json_object_set_new(value, "id", json_integer(sysv.id));
+	json_object_set_new(value, "key", json_u64(sysv.key));
+	json_object_set_new(value, "attached", json_u64(sysv.attached));
+	json_object_set_new(value, "marked_for_deletion", json_boolean(sysv.doomed));
+	json_object_set_new(value, "locked", json_boolean(sysv.locked));
+	json_object_set_new(value, "creator_pid", json_u64(sysv.creator_pid));
+	json_object_set_new(value, "last_pid", json_u64(sysv.last_pid));
+	return value;
+}
+
 static json_t *topic_value(const char *name, const struct shoal_topic_stat *stat)
 {
 	json_t *value = object_row(name, &stat->object);
@@ -99,6 +125,7 @@ static json_t *topic_value(const char *name, const struct shoal_topic_stat *stat
 	json_object_set_new(value, "subscribers", json_u64(stat->subscribers));
 	json_object_set_new(value, "subscribed_ever", json_u64(stat->subscribed_ever));
 	json_object_set_new(value, "ended", json_boolean(stat->ended));
+	json_object_set_new(value, "sysv", sysv_value(name));
 	json_object_set_new(value, "lanes", lanes);
 	json_object_set_new(value, "seats", seat_rows(name, stat));
 	return value;
@@ -145,6 +172,34 @@ static void print_summary(const char *name, const struct shoal_topic_stat *stat)
 	print_lanes(stat);
 }
 
+static bool print_sysv(const char *name)
+{
+	struct shoal_sysv_stat sysv;
+
+	if (!sysv_of(name, &sysv))
+		return false;
+	printf("  System V     id %d, key 0x%08x, %s%llu attached, made by pid %u, last used by "
+	       "pid %u%s\n",
+	       sysv.id, sysv.key, sysv.doomed ? "marked for deletion, " : "",
+	       (unsigned long long)sysv.attached, sysv.creator_pid, sysv.last_pid,
+	       sysv.locked ? ", locked in memory" : "");
+	return true;
+}
+
+/* A segment that is none of Shoal's: the kernel's word is all there is. */
+static bool print_bare(const char *name)
+{
+	struct shoal_sysv_stat sysv;
+	char size[32];
+
+	if (table_style.json || table_style.columns || !sysv_of(name, &sysv))
+		return false;
+	format_size(sysv.bytes, size, sizeof size);
+	printf("%s: a System V segment, not Shoal's\n", name);
+	printf("  memory       %s, mode %04o, of user %u\n", size, sysv.mode, sysv.uid);
+	return print_sysv(name);
+}
+
 static int print_seats(json_t *rows)
 {
 	int code;
@@ -188,6 +243,8 @@ static int show_topic(const struct target *target, struct shown *shown)
 	int r = shoal_topic_stat(target->name, foreign ? SHOAL_FOREIGN : 0, &stat);
 	int code = EXIT_DONE;
 
+	if (r == -EBADMSG && print_bare(target->name))
+		return EXIT_DONE;
 	if (r < 0)
 		return fail(target, shown, r);
 	if (table_style.columns) {
@@ -196,6 +253,7 @@ static int show_topic(const struct target *target, struct shown *shown)
 		json_array_append_new(shown->values, topic_value(target->name, stat));
 	} else {
 		print_summary(target->name, stat);
+		print_sysv(target->name);
 		code = print_seats(seat_rows(target->name, stat));
 	}
 	shoal_topic_stat_free(stat);

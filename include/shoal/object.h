@@ -23,6 +23,18 @@
  * descriptor is no memfd), -EBADMSG (it is not sealed, or no object), -ENOSYS (no /proc), -ESTALE
  * (the object was removed: without a name, no other can come in its place).
  *
+ * SYSTEM V. "sysv:NAME", "sysv:GROUP/NAME": a System V segment whose key is a hash of the name.
+ * "sysv:key=0x1234": one with that key (not 0, not 0xffffffff). "sysv:path=/some/file,proj=65": the
+ * key comes from the file's device and inode and the number, all bits of them; the file must be
+ * there. "sysv:private": always a new one, without a key (IPC_PRIVATE); "private" is therefore no
+ * name here. "sysv:id=5": one that is there, whatever its key; see shoal/sysv.h. A key that belongs
+ * to another name, or to a segment that is none of Shoal's, is -EEXIST with both in the detail.
+ * Each has a lock file in SHOAL_DIR, which all who use it must see, in the same IPC namespace
+ * (-EXDEV otherwise). Limits: -EINVAL above kernel.shmmax, -ENOSPC at kernel.shmmni and
+ * kernel.shmall, -ENOMEM, -EACCES. A process that attached by itself, with shmat, is not seen: it
+ * keeps no object alive. When others remove the segment (ipcrm) those who are in it go on until
+ * the next one opens the name; then they get -ESTALE.
+ *
  * LIFETIME. An object lives while a seat in it is held by a live process, and is gone after that:
  * the last to close removes it; if all were killed, the next open removes what is left. An
  * object made with SHOAL_KEEP (always so for "file:") stays until it is removed. A "memfd:" or
@@ -117,12 +129,12 @@ struct shoal_object {
 };
 
 /*
- * The POSIX objects whose names begin with `prefix`: NULL or "" for all, "GROUP" or "GROUP/" for
- * a group, "GROUP/NAME" or "NAME" for one. Sorted by name. Reads the files without mapping them,
- * takes no seat and changes nothing.
- * `ret_objects` is malloc'ed; free it with shoal_list_free. 0 objects is success.
- * Returns 0, -EINVAL, -ENOMEM, -EACCES or another error of the directory.
- * Cost: a few system calls an object, one more for each seat taken.
+ * The objects whose names begin with `prefix`: NULL or "" for all, "GROUP" or "GROUP/" for a
+ * group, "GROUP/NAME" or "NAME" for one; with "sysv:" before it, System V objects, where
+ * "sysv:id=5" and the like name one. Objects in files are not listed. Sorted by name. Reads the
+ * files without mapping them, takes no seat and changes nothing. `ret_objects` is malloc'ed; free
+ * it with shoal_list_free. 0 objects is success. Returns 0, -EINVAL, -ENOMEM, -EACCES or another
+ * error of the directory. Cost: a few system calls an object, one more for each seat taken.
  */
 SHOAL_API int shoal_list(const char *prefix, struct shoal_object **ret_objects, size_t *ret_count);
 SHOAL_API void shoal_list_free(struct shoal_object *objects);
@@ -134,7 +146,8 @@ SHOAL_API void shoal_list_free(struct shoal_object *objects);
  * a while ago, when the name may be another object's by now. SHOAL_FOREIGN allows another user's.
  * An object too damaged to be read is removed only with SHOAL_FORCE (-EBADMSG or what opening it
  * would give, otherwise). So is whatever bears an object's file name among the POSIX objects; any
- * other file that was never an object is never removed.
+ * other file that was never an object is never removed. A System V segment that was never an object
+ * is removed with SHOAL_FORCE if it is named by its id or key, as ipcrm does.
  * Returns 0, -ENOENT, -EBUSY, -EPERM, -EACCES, -EINVAL, or what opening it would give.
  */
 SHOAL_API int shoal_remove(const char *name, unsigned flags);

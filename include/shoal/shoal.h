@@ -8,6 +8,7 @@
 #include <shoal/histogram.h>
 #include <shoal/map.h>
 #include <shoal/object.h>
+#include <shoal/sysv.h>
 #include <shoal/topic.h>
 #include <shoal/version.h>
 

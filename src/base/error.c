@@ -60,6 +60,7 @@ static const struct {
     {ENODATA, "file is empty"},
     {EPROTOTYPE, "object is of another kind"},
     {EXDEV, "file is a copy of the object"},
+    {EIDRM, "System V segment was removed"},
     {E2BIG, "options are newer than the library"},
     {ENAMETOOLONG, "name is too long"},
 };

@@ -370,6 +370,14 @@ bool object_fits(const struct segment_fixed *fixed, const struct kind *kind)
 	return fixed->kind == kind->id && (kind->grows || !(fixed->incompatible & SEGMENT_GROWS));
 }
 
+/* Somebody took its memory out of the world without us: those who are in it go on in what nobody
+ * new will find. They are told. */
+static int finish_foreign_removal(struct object *object)
+{
+	int r = object_retire(object, true);
+	return r < 0 ? r : -GONE;
+}
+
 static int check_kind(struct object *object)
 {
 	const struct segment *segment = &object->segment;
@@ -388,15 +396,22 @@ static int join(struct object *object, uint32_t role)
 	int r = check_kind(object);
 	if (r == 0 && segment->other_boot)
 		r = adopt(object);
+	/* To finish a removal there is a place even when all others are taken. */
+	const uint32_t seats = segment->region.seat_count - 1;
 	if (r == 0)
-		r = seat_lock(segment, 0, segment->region.seat_count - 1, &object->seat);
+		r = segment->doomed ? seat_lock(segment, seats, 1, &object->seat)
+				    : seat_lock(segment, 0, seats, &object->seat);
+	if (r == -EUSERS && segment->doomed) {
+		nap(); /* somebody else is about to finish it */
+		return -GONE;
+	}
 	if (r == -EUSERS)
 		r = error_fail(EUSERS, "all %u seats of '%s' are taken; make it for more users",
-			       segment->region.seat_count - 1, segment->name.text);
+			       seats, segment->name.text);
 	if (r < 0)
 		return r;
 	object_enter_seat(object, role);
-	r = settle(object);
+	r = segment->doomed ? finish_foreign_removal(object) : settle(object);
 	if (r < 0)
 		object_undo_seat(object);
 	return r;
@@ -432,7 +447,7 @@ static int make(struct object *object, const struct segment_name *name,
 {
 	int r = segment_create(&object->segment, name, &request->spec);
 	if (r < 0)
-		return r;
+		return r == -EALREADY ? -GONE : r;
 	const struct region *region = &object->segment.region;
 	request->fill(region, request->context);
 	atomic_store(lifetime_of(region), plain(LIFETIME_LIVE));
@@ -445,6 +460,8 @@ static int make(struct object *object, const struct segment_name *name,
 		object_enter_seat(object, request->role);
 		set_seat(object, SEAT_TAKEN);
 		r = segment_publish(&object->segment);
+		if (r == -EEXIST)
+			r = -GONE; /* somebody was faster: use theirs */
 	}
 	if (r < 0) {
 		seat_unlock(&object->seat);
@@ -493,6 +510,13 @@ static void clear(struct object *object, const struct kind *kind)
 	object->segment.fd = -1;
 }
 
+/* What is left under the name has no memory any more: nobody is in it. */
+static int discard_lost(const struct segment_name *name, unsigned flags, int why)
+{
+	int r = name->backend->place->discard(name, flags & SHOAL_FOREIGN, why);
+	return r < 0 ? r : -GONE;
+}
+
 int object_open(struct object *object, const struct segment_name *name,
 		const struct object_request *request)
 {
@@ -505,9 +529,9 @@ int object_open(struct object *object, const struct segment_name *name,
 			r = make(object, name, request);
 			if (r == 0)
 				return 1;
-			if (r == -EEXIST)
-				r = -GONE; /* somebody was faster: use theirs */
 		}
+		if (r == -EIDRM)
+			r = discard_lost(name, request->flags, r);
 		if (r != -GONE)
 			return r;
 		if (name->backend->nameless) /* it would find the same one again */

@@ -103,7 +103,9 @@ int object_remove(const struct segment_name *name, unsigned flags, const struct 
 	bool foreign = flags & SHOAL_FOREIGN;
 	struct object object = {.seat.kept_fd = -1};
 	int r = segment_open(&object.segment, name, foreign);
-	if (is_damage(r) && force)
+	/* A leftover without memory is nobody's; and what was never an object stays unless it is
+	 * meant by its number. */
+	if ((is_damage(r) && force) || r == -EIDRM || (r == -ENOENT && force))
 		return name->backend->place->discard(name, foreign, r);
 	if (r < 0)
 		return r;

@@ -85,6 +85,41 @@ struct os_mapped {
 
 /* Text for what lies somewhere: a path, "[stack]", "anonymous memory". */
 #define OS_OCCUPANT_BYTES 128
+/* A System V segment, as IPC_STAT and /proc/sysvipc/shm show it. */
+struct os_shm {
+	int32_t id;
+	uint32_t key; /* 0: IPC_PRIVATE, or removed and still attached */
+	uint64_t bytes;
+	uint32_t mode; /* permission bits */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t creator_uid;
+	uint32_t creator_pid; /* as the caller's PID namespace numbers it; 0: not in there */
+	uint32_t last_pid;    /* who attached or detached last; 0: nobody ever */
+	uint64_t attached;
+	int64_t attach_time; /* CLOCK_REALTIME, in seconds */
+	int64_t detach_time;
+	int64_t change_time;
+	bool doomed; /* removed: it goes when the last one detaches */
+	bool locked; /* in memory, by SHM_LOCK */
+	/* From shm_each alone: */
+	uint64_t resident;
+	uint64_t swapped;
+};
+
+struct os_shm_limits {
+	uint64_t bytes_max; /* of a segment: kernel.shmmax */
+	uint64_t bytes_min;
+	uint64_t segments_max; /* kernel.shmmni */
+	uint64_t segments;
+	uint64_t total_max; /* of all together: kernel.shmall, in bytes */
+	uint64_t total;
+};
+
+#define OS_SHM_CREATE    1u /* shm_get: a new one, or -EEXIST */
+#define OS_SHM_HUGE      2u /* shm_get: of huge pages, or an error */
+#define OS_SHM_READ_ONLY 4u /* shm_attach */
+#define OS_SHM_ROUND     8u /* shm_attach: the address rounded down to what fits (SHM_RND) */
 
 struct os_process {
 	bool exists;
@@ -116,6 +151,7 @@ struct os_calls {
 	int (*reserve)(int fd, uint64_t offset, uint64_t bytes); /* fallocate; retries EINTR */
 	int (*release)(int fd, uint64_t offset, uint64_t bytes); /* gives memory back: zeroes */
 	int64_t (*read_at)(int fd, void *buffer, size_t bytes, uint64_t offset);
+	int (*write_at)(int fd, const void *buffer, size_t bytes, uint64_t offset); /* all of it */
 	/* Calls each(context, name) for every entry that begins with prefix; stops on non-zero. */
 	int (*each_entry)(const char *directory, const char *prefix,
 			  int (*each)(void *context, const char *name), void *context);
@@ -160,6 +196,25 @@ struct os_calls {
 	/* What lies in the way. */
 	void (*occupant)(const void *address, uint64_t bytes, char text[OS_OCCUPANT_BYTES]);
 	uint64_t (*page_bytes)(void);
+	/* Takes the memory of a mapping now, whatever is in it. -ENOMEM: it is not to be had. */
+	int (*populate)(void *address, uint64_t bytes);
+	/* Gives back the memory of a part of a shared mapping, for everybody: zeroes. */
+	int (*unpopulate)(void *address, uint64_t bytes);
+	/* For each 4,096 bytes: bit 0 says that they are in memory. `address` is a page's. */
+	int (*resident_pages)(const void *address, uint64_t bytes, uint8_t *pages);
+	/* System V shared memory */
+	int (*shm_get)(uint32_t key, uint64_t bytes, unsigned flags, uint32_t mode); /* its id */
+	/* Never inherited. `address` NULL: the kernel chooses; else there or not at all, and never
+	 * over another mapping. `bytes`: its size. */
+	int (*shm_attach)(int id, void *address, unsigned flags, uint64_t bytes, void **ret);
+	int (*shm_detach)(void *address);
+	int (*shm_stat)(int id, struct os_shm *shm);
+	int (*shm_set)(int id, uint32_t uid, uint32_t gid, uint32_t mode);
+	int (*shm_remove)(int id);
+	int (*shm_lock)(int id, bool lock);
+	int (*shm_limits)(struct os_shm_limits *limits);
+	/* Every segment of this IPC namespace; stops on non-zero. */
+	int (*shm_each)(int (*each)(void *context, const struct os_shm *shm), void *context);
 	/* waiting */
 	int (*futex_wait)(const void *word, uint32_t value, int64_t timeout_ns);
 	int (*futex_wake)(const void *word, int count);
@@ -187,6 +242,7 @@ struct os_calls {
 	bool (*privileged_exec)(void);  /* set-user-ID: the environment is a stranger's */
 	uint32_t (*pid)(void);
 	uint64_t (*pid_namespace)(void); /* 0 when unknown */
+	uint64_t (*ipc_namespace)(void); /* the same */
 	void (*process_name)(char name[16]);
 	uint64_t (*start_time)(void); /* of this process */
 	int (*process)(uint32_t pid, struct os_process *process);

@@ -251,6 +251,22 @@ static int64_t os_read_at(int fd, void *buffer, size_t bytes, uint64_t offset)
 	return (int64_t)done;
 }
 
+static int os_write_at(int fd, const void *buffer, size_t bytes, uint64_t offset)
+{
+	size_t done = 0;
+	int tries = 0;
+	while (done < bytes) {
+		ssize_t n =
+		    pwrite(fd, (const char *)buffer + done, bytes - done, (off_t)(offset + done));
+		if (again(n < 0 ? -1 : 0, &tries))
+			continue;
+		if (n < 0)
+			return result_busy(-1);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 static int os_each_entry(const char *directory, const char *prefix,
 			 int (*each)(void *context, const char *name), void *context)
 {
@@ -510,6 +526,7 @@ const struct os_calls os_linux = {
     .reserve = os_reserve,
     .release = os_release,
     .read_at = os_read_at,
+    .write_at = os_write_at,
     .each_entry = os_each_entry,
     .lock = os_lock,
     .unlock = os_unlock,
@@ -536,6 +553,18 @@ const struct os_calls os_linux = {
     .mapped = os_mapped,
     .occupant = os_occupant,
     .page_bytes = os_page_bytes,
+    .populate = os_populate,
+    .unpopulate = os_unpopulate,
+    .resident_pages = os_resident_pages,
+    .shm_get = os_shm_get,
+    .shm_attach = os_shm_attach,
+    .shm_detach = os_shm_detach,
+    .shm_stat = os_shm_stat,
+    .shm_set = os_shm_set,
+    .shm_remove = os_shm_remove,
+    .shm_lock = os_shm_lock,
+    .shm_limits = os_shm_limits,
+    .shm_each = os_shm_each,
     .futex_wait = os_futex_wait,
     .futex_wake = os_futex_wake,
     .futex_add_and_wake = os_futex_add_and_wake,
@@ -555,6 +584,7 @@ const struct os_calls os_linux = {
     .privileged_exec = os_privileged_exec,
     .pid = os_pid,
     .pid_namespace = os_pid_namespace,
+    .ipc_namespace = os_ipc_namespace,
     .process_name = os_process_name,
     .start_time = os_start_time,
     .process = os_process,

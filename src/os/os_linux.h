@@ -43,5 +43,18 @@ int os_map_over(void *address, uint64_t bytes, void (*fill)(const void *context,
 		const void *context);
 int os_catch_faults(bool (*repair)(uintptr_t address));
 void os_let_faults(void);
+int os_shm_get(uint32_t key, uint64_t bytes, unsigned flags, uint32_t mode);
+int os_shm_attach(int id, void *address, unsigned flags, uint64_t bytes, void **ret);
+int os_shm_detach(void *address);
+int os_shm_stat(int id, struct os_shm *shm);
+int os_shm_set(int id, uint32_t uid, uint32_t gid, uint32_t mode);
+int os_shm_remove(int id);
+int os_shm_lock(int id, bool lock);
+int os_shm_limits(struct os_shm_limits *limits);
+int os_shm_each(int (*each)(void *context, const struct os_shm *shm), void *context);
+uint64_t os_ipc_namespace(void);
+int os_populate(void *address, uint64_t bytes);
+int os_unpopulate(void *address, uint64_t bytes);
+int os_resident_pages(const void *address, uint64_t bytes, uint8_t *pages);
 
 #endif

@@ -2,6 +2,7 @@
 #include "registry/registry.h"
 
 #include "base/error.h"
+#include "segment/sysv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -101,9 +102,11 @@ void registry_describe(struct snapshot *snapshot, const char *name, const struct
 	for (; *kinds; kinds++)
 		if ((*kinds)->id == fixed->kind)
 			snprintf(object->kind, sizeof(object->kind), "%s", (*kinds)->name);
-	object->health = object->seats_alive             ? SHOAL_ALIVE
-			 : (fixed->flags & SEGMENT_KEEP) ? SHOAL_IDLE
-							 : SHOAL_LEFTOVER;
+	bool stays = (fixed->flags & SEGMENT_KEEP) && !snapshot->segment.doomed;
+	object->health = object->seats_alive ? SHOAL_ALIVE : stays ? SHOAL_IDLE : SHOAL_LEFTOVER;
+	if (snapshot->segment.doomed)
+		snprintf(object->problem, sizeof(object->problem),
+			 "its System V segment is marked for deletion (ipcrm)");
 }
 
 /* ---- listing ----------------------------------------------------------------------------- */
@@ -116,7 +119,7 @@ struct listing {
 	size_t room;
 };
 
-/* "g" and "g/" match "g/x"; "g" also matches "g" itself. */
+/* "g" and "g/" match "g/x"; "g" also matches "g" itself. So do "sysv:g" and its like. */
 static bool matches(const char *name, const char *prefix)
 {
 	size_t length = strlen(prefix);
@@ -124,7 +127,8 @@ static bool matches(const char *name, const char *prefix)
 		return true;
 	if (strncmp(name, prefix, length) != 0)
 		return false;
-	return prefix[length - 1] == '/' || name[length] == '\0' || name[length] == '/';
+	return prefix[length - 1] == '/' || prefix[length - 1] == ':' || name[length] == '\0' ||
+	       name[length] == '/';
 }
 
 static void describe_unreadable(struct shoal_object *object, const struct segment_name *name,
@@ -132,7 +136,9 @@ static void describe_unreadable(struct shoal_object *object, const struct segmen
 {
 	struct os_file file;
 	snprintf(object->problem, sizeof(object->problem), "%s", shoal_error_detail());
-	object->health = error == -EACCES || error == -EPERM ? SHOAL_FOREIGN_OWNER : SHOAL_DAMAGED;
+	object->health = error == -EACCES || error == -EPERM ? SHOAL_FOREIGN_OWNER
+			 : error == -EIDRM                   ? SHOAL_LEFTOVER
+							     : SHOAL_DAMAGED;
 	if (name->backend->place->look(name, &file) == 0)
 		describe_file(object, &file);
 }
@@ -148,12 +154,16 @@ static int examine(const char *name, const struct kind *const *kinds, struct sho
 	if (r == -ENOENT || r == -ENOMEM)
 		return r;
 	memset(object, 0, sizeof(*object));
-	snprintf(object->name, sizeof(object->name), "%s", name);
-	if (r < 0) {
+	char title[sizeof(object->name)];
+	snprintf(title, sizeof(title), "%s", name);
+	if (r < 0)
 		describe_unreadable(object, &parsed, r);
+	if (parsed.backend == &backend_sysv)
+		sysv_title(&snapshot.segment, title, sizeof(title));
+	snprintf(object->name, sizeof(object->name), "%s", title);
+	if (r < 0)
 		return 0;
-	}
-	registry_describe(&snapshot, name, kinds, object);
+	registry_describe(&snapshot, title, kinds, object);
 	registry_drop(&snapshot);
 	return 0;
 }
@@ -171,20 +181,51 @@ static int grow(struct listing *listing)
 	return 0;
 }
 
-static int add_entry(void *context, const char *entry)
+/* Adds the object `name` if, by the name that it is listed by, it is one of those wanted. */
+static int add(struct listing *listing, const char *name, const char *prefix)
+{
+	int r = grow(listing);
+	if (r < 0)
+		return r;
+	struct shoal_object *object = &listing->objects[listing->count];
+	r = examine(name, listing->kinds, object);
+	if (r == -ENOENT)
+		return 0; /* it went while we looked */
+	listing->count += r == 0 && matches(object->name, prefix);
+	return r;
+}
+
+static int add_posix(void *context, const char *entry)
 {
 	struct listing *listing = context;
 	char name[160];
 	if (!backend_posix_name(entry, name, sizeof(name)) || !matches(name, listing->prefix))
 		return 0;
-	int r = grow(listing);
-	if (r == 0)
-		r = examine(name, listing->kinds, &listing->objects[listing->count]);
-	if (r == -ENOENT)
-		return 0; /* it went while we looked */
-	if (r == 0)
-		listing->count++;
-	return r;
+	return add(listing, name, listing->prefix);
+}
+
+/* The names are in the files, not in their names. */
+static int add_sysv(void *context, const char *entry)
+{
+	struct listing *listing = context;
+	char name[160] = SYSV_SCHEME;
+	const size_t scheme = strlen(SYSV_SCHEME);
+	return sysv_entry(entry, name + scheme, sizeof(name) - scheme)
+		   ? add(listing, name, listing->prefix)
+		   : 0;
+}
+
+/* Half made ones; what has both names is in the list already. */
+static int add_new_sysv(void *context, const char *entry)
+{
+	char name[160] = SYSV_SCHEME;
+	const size_t scheme = strlen(SYSV_SCHEME);
+	struct segment_name parsed;
+	struct os_file file;
+	if (!sysv_entry(entry, name + scheme, sizeof(name) - scheme) ||
+	    segment_name_parse(name, &parsed) < 0 || os->stat_path(parsed.path, &file) == 0)
+		return 0;
+	return add_sysv(context, entry);
 }
 
 static int by_name(const void *a, const void *b)
@@ -210,20 +251,43 @@ static int check_prefix(const char *prefix)
 	return backend_posix_check(name);
 }
 
+static int list_entries(struct listing *listing, const char *begin,
+			int (*each)(void *context, const char *entry))
+{
+	const char *directory = backend_posix_directory();
+	int r = os->each_entry(directory, begin, each, listing);
+	return r == 0 ? 0 : error_fail(-r, "can't list %s: %s", directory, strerror(-r));
+}
+
+/* One that is not asked for by name, or a name or group. A half-made one is listed, too, once its
+ * maker is dead. */
+static int list_sysv(struct listing *listing)
+{
+	const char *rest = listing->prefix + (*listing->prefix ? strlen(SYSV_SCHEME) : 0);
+	if (strchr(rest, '='))
+		return add(listing, listing->prefix, "");
+	int r = check_prefix(rest);
+	if (r == 0)
+		r = list_entries(listing, SYSV_PREFIX, add_sysv);
+	return r < 0 ? r : list_entries(listing, SYSV_NEW_PREFIX, add_new_sysv);
+}
+
 int registry_list(const char *prefix, const struct kind *const *kinds,
 		  struct shoal_object **ret_objects, size_t *ret_count)
 {
 	struct listing listing = {.prefix = prefix ? prefix : "", .kinds = kinds};
+	bool sysv = strncmp(listing.prefix, SYSV_SCHEME, strlen(SYSV_SCHEME)) == 0;
+	bool all = *listing.prefix == '\0';
 	if (strncmp(listing.prefix, "posix:", 6) == 0)
 		listing.prefix += 6;
-	const char *directory = backend_posix_directory();
-	int r = check_prefix(listing.prefix);
-	if (r < 0)
-		return r;
-	r = os->each_entry(directory, BACKEND_POSIX_PREFIX, add_entry, &listing);
+	int r = sysv ? 0 : check_prefix(listing.prefix);
+	if (r == 0 && !sysv)
+		r = list_entries(&listing, BACKEND_POSIX_PREFIX, add_posix);
+	if (r == 0 && (sysv || all))
+		r = list_sysv(&listing);
 	if (r < 0) {
 		free(listing.objects);
-		return error_fail(-r, "can't list %s: %s", directory, strerror(-r));
+		return r;
 	}
 	if (listing.count > 1)
 		qsort(listing.objects, listing.count, sizeof(*listing.objects), by_name);

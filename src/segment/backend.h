@@ -20,16 +20,19 @@
 
 struct segment;
 struct segment_name;
+struct segment_header;
 
 struct place_calls {
-	/* Opens what the name leads to: sets segment->fd. Sets the detail. */
+	/* Opens what the name leads to: sets segment->fd. -EIDRM: what is left under the name has
+	 * lost its memory and can be discarded. Sets the detail. */
 	int (*open)(struct segment *segment, bool write);
 	/* One whose header was checked, before it is mapped: may it be? NULL: always. Sets the
 	 * detail. */
 	int (*verify)(const struct segment *segment);
 	/* A fresh descriptor of what the name leads to now, whatever that is. */
 	int (*open_again)(const struct segment *segment);
-	/* Makes a file of no size that nobody finds: sets segment->fd. Sets the detail. */
+	/* Makes a file of no size that nobody finds: sets segment->fd. -EALREADY: somebody is
+	 * faster, look again. Sets the detail. */
 	int (*create)(struct segment *segment);
 	/* Lets it be found. -EEXIST: somebody was faster. */
 	int (*publish)(struct segment *segment);
@@ -42,13 +45,16 @@ struct place_calls {
 	/* Takes away what can't be opened as an object, if it was meant to be one; otherwise
 	 * returns `why`, whose detail is set. */
 	int (*discard)(const struct segment_name *name, bool foreign, int why);
+	/* NULL, or: fills in the place's own part of a new header; compares it. Sets the detail. */
+	void (*sign)(const struct segment *segment, struct segment_header *header);
+	int (*confirm)(const struct segment *segment, const struct segment_header *header);
 };
 
 struct memory_calls {
 	int (*examine)(const struct segment *segment, struct os_file *file);
 	int64_t (*read)(const struct segment *segment, void *buffer, size_t bytes, uint64_t offset);
-	int (*set_size)(struct segment *segment, uint64_t bytes);
-	/* Takes the memory now, all of it or none; `what` it is for. Sets the detail. */
+	int (*set_size)(struct segment *segment, uint64_t bytes); /* Sets the detail. */
+	/* Takes the memory now, all of it or none; `what` it is for. Mapped. Sets the detail. */
 	int (*reserve)(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);
 	int (*set_mode)(struct segment *segment, uint32_t mode);
 	/* *ret: where it must lie (-EEXIST: something is there), NULL: anywhere. */
@@ -65,6 +71,7 @@ struct backend {
 	const char *scheme; /* what stands before ':' in a URI */
 	bool keep;          /* its objects stay by default */
 	bool nameless;      /* its names lead nobody else to an object: what is gone is gone */
+	uint64_t features;  /* compatible ones, in the header */
 	/* Fills in what `place` needs from what follows the scheme. Sets the detail. */
 	int (*parse)(const char *rest, struct segment_name *ret);
 	const struct place_calls *place;
@@ -75,9 +82,15 @@ extern const struct backend backend_posix;
 extern const struct backend backend_file;
 extern const struct backend backend_memfd;
 extern const struct backend backend_anon;
+extern const struct backend backend_sysv;
 
 extern const struct place_calls place_path;   /* a file under a path */
+extern const struct place_calls place_sysv;   /* a companion file, which says where the memory is */
 extern const struct memory_calls memory_file; /* the bytes of the file itself */
+extern const struct memory_calls memory_sysv; /* a System V segment */
+
+/* The sentence for a file that can't be opened. */
+int place_fail_open(int err, const char *name);
 
 /* Where POSIX objects live (SHOAL_DIR or /dev/shm), and what their file names begin with. */
 const char *backend_posix_directory(void);

@@ -19,7 +19,11 @@ static int64_t file_read(const struct segment *segment, void *buffer, size_t byt
 
 static int file_set_size(struct segment *segment, uint64_t bytes)
 {
-	return os->set_size(segment->fd, bytes);
+	int r = os->set_size(segment->fd, bytes);
+	struct size_text size;
+	return r == 0 ? 0
+		      : error_fail(-r, "can't give '%s' its %s: %s", segment->name.text,
+				   error_size(bytes, &size), strerror(-r));
 }
 
 static int fail_reserve(const struct segment *segment, uint64_t bytes, const char *what, int r)

@@ -20,32 +20,31 @@ void backend_directory(const char *path, char directory[SEGMENT_PATH_BYTES])
 		snprintf(directory, SEGMENT_PATH_BYTES, "%.*s", (int)(slash - path), path);
 }
 
-static int fail_open(int err, const struct segment_name *name)
+int place_fail_open(int err, const char *name)
 {
 	switch (err) {
 	case ENOENT:
-		return error_fail(err, "there is no object '%s'", name->text);
+		return error_fail(err, "there is no object '%s'", name);
 	case EISDIR:
-		return error_fail(err, "'%s' is a directory", name->text);
+		return error_fail(err, "'%s' is a directory", name);
 	case ELOOP:
-		return error_fail(err, "'%s' is a symbolic link, and these are not followed",
-				  name->text);
+		return error_fail(err, "'%s' is a symbolic link, and these are not followed", name);
 	case EACCES:
 		return error_fail(err,
 				  "no permission to use '%s': ask its owner to make it with a "
 				  "wider mode",
-				  name->text);
+				  name);
 	case ENXIO: /* a FIFO or a socket */
-		return error_fail(EINVAL, "'%s' is not a regular file", name->text);
+		return error_fail(EINVAL, "'%s' is not a regular file", name);
 	default:
-		return error_fail(err, "can't open '%s': %s", name->text, strerror(err));
+		return error_fail(err, "can't open '%s': %s", name, strerror(err));
 	}
 }
 
 static int path_open(struct segment *segment, bool write)
 {
 	segment->fd = os->open(segment->name.path, write);
-	return segment->fd < 0 ? fail_open(-segment->fd, &segment->name) : 0;
+	return segment->fd < 0 ? place_fail_open(-segment->fd, segment->name.text) : 0;
 }
 
 static int path_open_again(const struct segment *segment)

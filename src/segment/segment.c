@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct backend *const backends[] = {&backend_posix, &backend_file, &backend_memfd,
-						 &backend_anon};
+static const struct backend *const backends[] = {&backend_posix, &backend_file, &backend_sysv,
+						 &backend_memfd, &backend_anon};
 
 static const struct place_calls *place_of(const struct segment *segment)
 {
@@ -51,10 +51,10 @@ int segment_name_parse(const char *name, struct segment_name *ret)
 	if (colon) {
 		ret->backend = find_backend(name, (size_t)(colon - name));
 		if (!ret->backend)
-			return error_fail(
-			    EINVAL,
-			    "'%s': no such backend; there are posix:, file:, memfd: and anon:",
-			    ret->text);
+			return error_fail(EINVAL,
+					  "'%s': no such backend; there are posix:, file:, sysv:, "
+					  "memfd: and anon:",
+					  ret->text);
 		rest = colon + 1;
 	}
 	return ret->backend->parse(rest, ret);
@@ -225,6 +225,8 @@ static int read_header(struct segment *segment, uint64_t file_bytes)
 	int r = segment_check_fixed(&segment->fixed, file_bytes, segment->name.text);
 	if (r == 0)
 		r = check_place(segment, &header.place);
+	if (r == 0 && place_of(segment)->confirm)
+		r = place_of(segment)->confirm(segment, &header);
 	if (r < 0)
 		return r;
 	segment->region.bytes = segment->fixed.total_bytes;
@@ -257,6 +259,7 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	memset(segment, 0, sizeof(*segment));
 	segment->name = *name;
 	segment->fd = -1;
+	segment->sysv.id = -1;
 	int r = place_of(segment)->open(segment, write);
 	if (r < 0)
 		return r;
@@ -388,6 +391,7 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 	    .magic = SEGMENT_MAGIC,
 	    .layout = SHOAL_LAYOUT_VERSION,
 	    .header_bytes = SEGMENT_HEADER_BYTES,
+	    .compatible = segment->name.backend->features,
 	    .kind = spec->kind,
 	    .incompatible = spec->grows ? SEGMENT_GROWS : 0,
 	    .seat_count = spec->seat_count,
@@ -402,6 +406,8 @@ static int write_fixed(struct segment *segment, const struct segment_spec *spec)
 				  strerror(-r));
 	fixed->checksum = checksum(fixed, offsetof(struct segment_fixed, checksum));
 	segment_header(&segment->region)->fixed = *fixed;
+	if (place_of(segment)->sign)
+		place_of(segment)->sign(segment, segment_header(&segment->region));
 	return segment_write_place(segment);
 }
 
@@ -413,18 +419,13 @@ static int prepare_file(struct segment *segment, const struct segment_spec *spec
 	uint64_t bytes = partly ? reserved : segment->region.bytes;
 	if (r == 0)
 		r = memory_of(segment)->set_size(segment, bytes);
-	if (r < 0) {
-		struct size_text size;
-		return r == -ENOTSUP
-			   ? r
-			   : error_fail(-r, "can't give '%s' its %s: %s", segment->name.text,
-					error_size(bytes, &size), strerror(-r));
-	}
-	r = segment_reserve(segment, 0, reserved, partly ? "the beginning" : "the fixed part");
 	if (r < 0)
 		return r;
 	segment->fixed.total_bytes = segment->region.bytes;
 	r = map_segment(segment, OS_MAP_WRITE);
+	if (r == 0)
+		r = segment_reserve(segment, 0, reserved,
+				    partly ? "the beginning" : "the fixed part");
 	if (r == 0)
 		r = write_fixed(segment, spec);
 	if (r < 0)
@@ -441,6 +442,7 @@ int segment_create(struct segment *segment, const struct segment_name *name,
 	memset(segment, 0, sizeof(*segment));
 	segment->name = *name;
 	segment->fd = -1;
+	segment->sysv.id = -1;
 	segment->region.seat_count = spec->seat_count;
 	segment->region.body_offset = segment_body_offset(spec->seat_count);
 	segment->region.bytes = segment->region.body_offset + spec->body_bytes;

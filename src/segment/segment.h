@@ -23,12 +23,34 @@ struct region {
 	uint32_t seat_count;
 };
 
+/* What stands behind "sysv:". */
+struct sysv_name {
+	uint32_t form; /* enum sysv_form; 0: another backend's */
+	uint32_t key;
+	int32_t id; /* SYSV_ID */
+	uint32_t project;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t token; /* 0: a private one that is to be made */
+	char text[248]; /* as it is recorded */
+};
+
 struct segment_name {
 	const struct backend *backend;
-	char path[SEGMENT_PATH_BYTES];
+	char path[SEGMENT_PATH_BYTES]; /* of the file on which seats are locked */
+	struct sysv_name sysv;
 	char text[160]; /* for sentences: the name as it was given, cut */
 	int descriptor; /* memfd: the one that leads there; -1: none */
 	uint32_t pid;   /* memfd: the process whose that is; 0: this one */
+};
+
+/* Of a System V segment. */
+struct sysv_segment {
+	int32_t id;     /* -1: none yet, or none at all */
+	bool published; /* its name leads to it: nothing to take back */
+	bool looking;   /* opened for reading only */
+	uint64_t instance[2];
+	uint64_t name; /* checksum of its text */
 };
 
 struct segment {
@@ -40,8 +62,10 @@ struct segment {
 	uint64_t device;
 	uint64_t inode;
 	bool other_boot;                 /* the place names an earlier boot: adopt before use */
+	bool doomed;                     /* its memory was removed without us: finish that */
 	char hidden[SEGMENT_PATH_BYTES]; /* see segment/hidden.h */
 	struct guard *guard;             /* SHOAL_GUARD_SIGBUS; or NULL */
+	struct sysv_segment sysv;
 };
 
 struct segment_spec {
@@ -54,7 +78,7 @@ struct segment_spec {
 	bool keep;
 };
 
-/* "g/n", "posix:g/n", "file:PATH", "memfd:fd=3"... Sets the detail. */
+/* "g/n", "posix:g/n", "file:PATH", "sysv:...", "memfd:fd=3"... Sets the detail. */
 int segment_name_parse(const char *name, struct segment_name *ret);
 
 static inline struct segment_header *segment_header(const struct region *region)

@@ -4,6 +4,7 @@
  * builds for little-endian machines only). Seats follow, then, at body_offset, the kind's bytes.
  *
  *   0..95     fixed: written by the creator before the object has a name, never after
+ *   96..127   sysv: the same; only in System V objects
  *   128..191  the lifetime word, on a line of its own
  *   192..255  the place: rewritten by whoever adopts a file left by an earlier boot, under the
  *             boot lock (SEGMENT_BOOT_LOCK); every joiner compares it with what it sees
@@ -12,6 +13,7 @@
 #define SHOAL_SEGMENT_LAYOUT_H
 
 #include "base/bits.h"
+#include "segment/sysv_layout.h"
 
 #define SEGMENT_MAGIC        0x0a1a4c414f485389u /* "\x89SHOAL\x1a\n": text transfers break it */
 #define SEGMENT_HEADER_BYTES 256u
@@ -20,6 +22,7 @@
 /* Features (incompatible). */
 #define SEGMENT_GROWS    1u /* total_bytes is the most that the file may get, not what it has */
 #define SEGMENT_FEATURES SEGMENT_GROWS /* those that this library knows */
+#define SEGMENT_SYSV     1u            /* compatible: bytes 96..127 are a struct segment_sysv */
 
 /* Lock bytes, far past the end of any file. A seat's is SEGMENT_SEAT_LOCK + its number. */
 #define SEGMENT_SEAT_LOCK ((uint64_t)1 << 62)
@@ -58,7 +61,7 @@ static_assert(sizeof(struct segment_place) == 64, "layout");
 
 struct segment_header {
 	struct segment_fixed fixed;
-	uint8_t reserved[32];
+	struct segment_sysv sysv;  /* zeroes without SEGMENT_SYSV */
 	_Atomic uint64_t lifetime; /* see object/object.h: who may change it, and how */
 	uint8_t reserved_lifetime[56];
 	struct segment_place place;

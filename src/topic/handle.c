@@ -105,6 +105,19 @@ int handle_fail(struct handle *handle, size_t bytes, int made, int error)
 	return error;
 }
 
+int handle_sysv_id(const struct handle *handle)
+{
+	if (!handle)
+		return error_fail(EINVAL, "the handle is NULL");
+	if (!handle->live && !handle->stale)
+		return handle_refuse(handle);
+	const struct segment *segment = &handle->object->segment;
+	if (segment->sysv.id < 0)
+		return error_fail(EINVAL, "'%s' is no System V object, so it has no id",
+				  segment->name.text);
+	return segment->sysv.id;
+}
+
 int handle_refuse(const struct handle *handle)
 {
 	if (handle->stale)

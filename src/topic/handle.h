@@ -42,6 +42,9 @@ void handle_close(struct handle *handle, size_t bytes);
  * kept. Returns `error`. */
 int handle_fail(struct handle *handle, size_t bytes, int made, int error);
 
+/* shoal_pub_sysv_id and its like. */
+int handle_sysv_id(const struct handle *handle);
+
 /* Why a handle that is not live can't be used. Sets the detail. */
 SLOW_PATH int handle_refuse(const struct handle *handle);
 /* Looks at the lifetime: 0, or -ESTALE and the handle is not live any more. */

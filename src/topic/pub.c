@@ -4,6 +4,8 @@
 #include "topic/handle.h"
 
 #include <errno.h>
+#include <shoal/sysv.h>
+#include <string.h>
 
 enum loan_state { LOAN_NONE, LOAN_INSIDE, LOAN_OUTSIDE };
 
@@ -144,6 +146,10 @@ int shoal_topic_create(const char *name, unsigned flags, const struct shoal_topi
 	const unsigned allowed = SHOAL_EXCLUSIVE | SHOAL_FOREIGN;
 	if (flags & ~allowed)
 		return error_fail(EINVAL, "flags 0x%x have no meaning here", flags & ~allowed);
+	if (name && strcmp(name, "sysv:private") == 0)
+		return error_fail(EINVAL,
+				  "nobody would learn the id of 'sysv:private': open a publisher "
+				  "with SHOAL_CREATE and SHOAL_KEEP, and ask shoal_pub_sysv_id");
 	int r = check_can_stay(name);
 	if (r < 0)
 		return r;
@@ -520,6 +526,11 @@ void shoal_pub_interrupt(shoal_pub *pub)
 		return;
 	atomic_store(&pub->handle.interrupted, 1);
 	wait_wake(&pub->writer.map.control->gate);
+}
+
+int shoal_pub_sysv_id(const shoal_pub *pub)
+{
+	return handle_sysv_id(pub ? &pub->handle : NULL);
 }
 
 uint32_t shoal_pub_lane(const shoal_pub *pub)

@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <shoal/sysv.h>
 
 #define SUB_FLAGS                                                                                  \
 	(SHOAL_CREATE | SHOAL_EXCLUSIVE | SHOAL_KEEP | SHOAL_FOREIGN | SHOAL_LOSSY |               \
@@ -146,6 +147,11 @@ void shoal_sub_interrupt(shoal_sub *sub)
 		return;
 	atomic_store(&sub->handle.interrupted, 1);
 	topic_wake_subscribers(&sub->handle.map);
+}
+
+int shoal_sub_sysv_id(const shoal_sub *sub)
+{
+	return handle_sysv_id(sub ? &sub->handle : NULL);
 }
 
 uint64_t shoal_sub_lost(const shoal_sub *sub)

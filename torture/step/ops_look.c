@@ -84,6 +84,14 @@ static int64_t ask_descriptors(struct stage *stage)
 	return r < 0 ? r : 0;
 }
 
+static int64_t ask_for_ids(struct stage *stage)
+{
+	struct shoal_sysv_stat stat = {.size = sizeof(stat)};
+	return shoal_pub_sysv_id(stage->pub) == -EINVAL &&
+	       shoal_sub_sysv_id(stage->sub) == -EINVAL &&
+	       shoal_sysv_stat(stage->name, &stat) == -EINVAL;
+}
+
 static const struct op look_ops[] = {
     {.name = "stat, a dead one among all kinds",
      .covers = "shoal_topic_stat shoal_topic_stat_free",
@@ -130,5 +138,12 @@ static const struct op look_ops[] = {
      .world = publisher,
      .prepare = both_handles,
      .run = ask_descriptors},
+    {.name = "ask handles that have no System V id",
+     .covers = "shoal_pub_sysv_id shoal_sub_sysv_id shoal_sysv_stat",
+     .flags = OP_LOOKS,
+     .world = publisher,
+     .prepare = both_handles,
+     .run = ask_for_ids,
+     .expect = 1},
 };
 const struct group look_group = {"look", look_ops, sizeof(look_ops) / sizeof(look_ops[0])};

@@ -54,6 +54,8 @@ int say_usage(const struct verb *verb, const char *format, ...)
 /* Says what the library's error was (its own sentence if it has one, remedy included; else
  * `subject` and the text of the code) and returns the exit code that fits. */
 int say_error(int err, const char *subject);
+/* What failed on "standard input" or "standard output", without the library: EXIT_FAILED. */
+int say_stream_error(int err, const char *stream);
 /* Only the exit code that fits. "Not there" and "there already" are answers that a verb gives by
  * itself; here they are failures, of the directory for example. */
 int exit_code_of(int err);

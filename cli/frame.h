@@ -33,6 +33,7 @@ struct frame_reader {
 	/* The large frame that is being read into place, or was when reading ended: */
 	size_t large_bytes; /* what it should have; 0: none is */
 	size_t large_came;
+	int failed; /* what a call below failed with: the input's fault, not the topic's */
 };
 
 /* The last of what was read, if it is no whole frame. */
@@ -79,6 +80,7 @@ struct frame_writer {
 	char *buffer;
 	size_t size;
 	size_t used;
+	int failed; /* as above: the output's fault */
 };
 
 int frame_writer_init(struct frame_writer *writer, int fd, enum framing framing);

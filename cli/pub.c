@@ -407,6 +407,8 @@ static int say_failure(struct sender *sender, int err)
 		    text);
 		return EXIT_FAILED;
 	}
+	if (sender->in.failed)
+		return say_stream_error(sender->in.failed, "standard input");
 	say_error(err, sender->name);
 	return EXIT_FAILED;
 }

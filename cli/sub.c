@@ -131,8 +131,8 @@ static int pass_on(struct receiver *receiver, const struct shoal_view *view, int
 	if (!opt.json)
 		return frame_write(&receiver->out, view->data, view->bytes);
 	line = json_message(view, time_ns, &bytes);
-	if (!line)
-		return -ENOMEM;
+	if (!line) /* no topic's fault, either */
+		return receiver->out.failed = -ENOMEM;
 	r = frame_write(&receiver->out, line, bytes);
 	free(line);
 	return r;
@@ -270,6 +270,8 @@ static int finish(struct receiver *receiver, int r)
 	}
 	if (r == 0 || r == -EPIPE || (r == -EINTR && stopped()))
 		r = flushed == -EPIPE || flushed == -EINTR ? 0 : flushed;
+	if (r < 0 && r == receiver->out.failed)
+		return say_stream_error(r, "standard output");
 	if (r < 0) {
 		say_error(r, receiver->name);
 		return EXIT_FAILED;

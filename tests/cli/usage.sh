@@ -81,7 +81,24 @@ if [ -w /dev/full ]; then
 	echo x | timeout 20 "$SHOAL_BIN" pub k --keep 2>err
 	timeout 20 "$SHOAL_BIN" sub k >/dev/full 2>err
 	equal $? 3 "sub to /dev/full"
+	equal "$(cat err)" "shoal: standard output: No space left on device" "not the topic's room"
 	exits 0 "$SHOAL_BIN" rm k --yes
+
+	echo "- nor is it the topic that wasn't there when we came"
+	"$SHOAL_BIN" sub late >/dev/full 2>sub.err &
+	sub=$!
+	wait_for grep -q "waiting for the topic" sub.err
+	echo x | timeout 20 "$SHOAL_BIN" pub late 2>err
+	ends 3 $sub
+	has sub.err "standard output: No space left on device"
+	has_not sub.err "there is no object"
 fi
+
+section "an input that can't be read"
+exits 3 "$SHOAL_BIN" pub late --no-wait </
+has err "standard input: Is a directory"
+has_not err "there is no object"
+exits 3 "$SHOAL_BIN" pub late --no-wait --frame none --size 1M </
+has err "standard input: Is a directory"
 
 finish

@@ -134,6 +134,7 @@ static json_t *owner_text(uint32_t uid)
 
 json_t *object_row(const char *name, const struct shoal_object *object)
 {
+	bool known = object->health != SHOAL_DAMAGED && object->health != SHOAL_FOREIGN_OWNER;
 	char mode[8];
 	json_t *row = json_object();
 
@@ -146,6 +147,7 @@ json_t *object_row(const char *name, const struct shoal_object *object)
 	json_object_set_new(row, "seats_max", json_u64(object->seats_max));
 	json_object_set_new(row, "size", json_u64(object->bytes));
 	json_object_set_new(row, "used", json_u64(object->bytes_used));
+	json_object_set_new(row, "kept", known ? json_boolean(object->kept) : json_null());
 	json_object_set_new(row, "owner", owner_text(object->owner_uid));
 	json_object_set_new(row, "uid", json_u64(object->owner_uid));
 	json_object_set_new(row, "mode", json_text(mode));

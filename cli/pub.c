@@ -52,7 +52,6 @@ static const struct option pub_options[] = {
 struct sender {
 	shoal_pub *pub;
 	const char *name;
-	bool kept; /* as far as we know: what we leave there will stay */
 	uint64_t sent;
 	uint64_t taken;  /* from the input, to be sent: more than was sent after a failure */
 	size_t checked;  /* so much of a long line is known to fit */
@@ -63,25 +62,6 @@ struct sender {
 };
 
 /* ---- opening --------------------------------------------------------------------------- */
-
-/* A topic in which nobody is was made to stay. One that is in use doesn't tell. */
-static bool is_kept(const char *name)
-{
-	struct shoal_object *objects;
-	size_t count;
-	bool kept = false;
-
-	if (strncmp(name, "file:", 5) == 0)
-		return true;
-	if (strncmp(name, "posix:", 6) == 0)
-		name += 6;
-	if (shoal_list(name, &objects, &count) < 0)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		kept |= objects[i].health == SHOAL_IDLE && strcmp(objects[i].name, name) == 0;
-	shoal_list_free(objects);
-	return kept;
-}
 
 static void say_created(const struct sender *sender)
 {
@@ -110,16 +90,13 @@ static int open_topic(struct sender *sender)
 	if (opt.framing == FRAME_NONE && !geometry.message)
 		geometry.message = opt.piece;
 	options = geometry_for_library();
-	sender->kept = is_kept(sender->name);
 	r = shoal_pub_open(&sender->pub, sender->name, flags, &options);
 	if (r < 0)
 		return r;
-	if (r == 1) {
-		sender->kept |= opt.keep;
+	if (r == 1)
 		say_created(sender);
-	} else if (asked) {
+	else if (asked)
 		say("%s is there already: its own geometry holds", sender->name);
-	}
 	stop_interrupts_pub(sender->pub);
 	return 0;
 }
@@ -286,7 +263,8 @@ static int send_input(struct sender *sender)
 
 /* ---- the end --------------------------------------------------------------------------- */
 
-static bool never_subscribed(const struct sender *sender)
+/* Has nobody ever subscribed? Then *ret_kept: it stays when we go, and can be read later. */
+static bool never_subscribed(const struct sender *sender, bool *ret_kept)
 {
 	struct shoal_topic_stat *stat;
 	bool never;
@@ -294,6 +272,7 @@ static bool never_subscribed(const struct sender *sender)
 	if (shoal_topic_stat(sender->name, sender->note.flags, &stat) < 0)
 		return false;
 	never = stat->subscribed_ever == 0;
+	*ret_kept = stat->object.kept;
 	shoal_topic_stat_free(stat);
 	return never;
 }
@@ -302,11 +281,12 @@ static bool never_subscribed(const struct sender *sender)
 static int drain(struct sender *sender)
 {
 	int r = shoal_pub_drain(sender->pub, 0);
+	bool kept;
 
 	if (r == 0 || opt.no_wait || sender->sent == 0)
 		return 0;
-	if (never_subscribed(sender)) {
-		if (sender->kept)
+	if (never_subscribed(sender, &kept)) {
+		if (kept)
 			return 0;
 		wait_note_drain(&sender->note);
 	}
@@ -384,9 +364,11 @@ static bool say_unsent(struct sender *sender)
  */
 static bool stopped_in_peace(struct sender *sender)
 {
+	bool kept;
+
 	if (say_unsent(sender))
 		return false;
-	if (sender->sent && !opt.no_wait && !sender->kept && never_subscribed(sender)) {
+	if (sender->sent && !opt.no_wait && never_subscribed(sender, &kept) && !kept) {
 		say("stopped: nobody has subscribed, and so nobody has read the %llu messages",
 		    (unsigned long long)sender->sent);
 		return false;

@@ -23,6 +23,7 @@ static const struct column columns[] = {
     {"seats_max", COLUMN_NUMBER, false, NULL},
     {"size", COLUMN_SIZE, false, NULL},
     {"used", COLUMN_SIZE, true, NULL},
+    {"kept", COLUMN_YESNO, false, NULL},
     {"owner", COLUMN_TEXT, false, NULL},
     {"uid", COLUMN_NUMBER, false, NULL},
     {"mode", COLUMN_TEXT, false, NULL},

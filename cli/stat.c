@@ -129,7 +129,8 @@ static void print_summary(const char *name, const struct shoal_topic_stat *stat)
 {
 	char text[256], size[32], used[32];
 
-	printf("%s: %s, %s%s\n", name, stat->object.kind, shoal_health_name(stat->object.health),
+	printf("%s: %s, %s%s%s\n", name, stat->object.kind, shoal_health_name(stat->object.health),
+	       stat->object.kept ? ", kept (stays when nobody is in it)" : "",
 	       stat->ended ? ", ended (the last publisher closed)" : "");
 	geometry_text(stat, text, sizeof text);
 	printf("  geometry     %s\n", text);

@@ -94,6 +94,27 @@ if [ -w /dev/full ]; then
 	has_not sub.err "there is no object"
 fi
 
+section "a reader that went away is no failure, however much there was to print"
+for name in $(seq 100); do
+	shoal create "many/topic-with-a-long-name-$name" --lanes 64 --slots 16 --payload 4K 2>err ||
+		bad "create: $(cat err)"
+done
+mkfifo nobody
+exec 4<>nobody 5>nobody 4>&-
+for call in "ls --json" "ls --json -o name,size" "ls" "stat many --json" "stat many" \
+	"stat many -o pid --json" "rm many --json" "gc --kept --json"; do
+	wanted=0
+	[ "${call%% *}" = rm ] || [ "${call%% *}" = gc ] && wanted=1
+	# shellcheck disable=SC2086
+	timeout 20 "$SHOAL_BIN" $call >&5 2>err </dev/null
+	equal $? $wanted "$call: $(cat err)"
+	has_not err "tandard output"
+done
+exec 5>&-
+exits 0 "$SHOAL_BIN" stat many --json
+[ "$(wc -c <out)" -gt 70000 ] || bad "less than a pipe holds"
+exits 0 "$SHOAL_BIN" rm many --yes
+
 section "an input that can't be read"
 exits 3 "$SHOAL_BIN" pub late --no-wait </
 has err "standard input: Is a directory"

@@ -49,6 +49,15 @@ void meter_end(struct meter *meter)
 	meter->showing = false;
 }
 
+/* Slow ones with a decimal: one in two seconds is not none. */
+static void format_rate(double rate, char *buffer, size_t size)
+{
+	if (rate < 9.95)
+		snprintf(buffer, size, "%.1f", rate);
+	else
+		format_count((uint64_t)(rate + 0.5), buffer, size);
+}
+
 void meter_report(const struct meter *meter, const char *what, bool count_lost, uint64_t lost)
 {
 	double seconds = (double)(meter->last_ns - meter->first_ns) / 1e9;
@@ -64,7 +73,7 @@ void meter_report(const struct meter *meter, const char *what, bool count_lost, 
 	/* A rate of one burst would be made up. */
 	if (seconds > 1e-6) {
 		char rate[32];
-		format_count((uint64_t)((double)meter->messages / seconds), rate, sizeof rate);
+		format_rate((double)meter->messages / seconds, rate, sizeof rate);
 		snprintf(speed, sizeof speed, " in %.3f s: %s messages/s, %.1f MB/s", seconds, rate,
 			 (double)meter->bytes / seconds / 1e6);
 	}

@@ -289,7 +289,8 @@ static int prepare(struct receiver *receiver)
 		return -ENOMEM;
 	receiver->to_pipe = fstat(STDOUT_FILENO, &out) == 0 && S_ISFIFO(out.st_mode);
 	receiver->heard_ns = now_ns();
-	meter_start(&receiver->meter, opt.stats);
+	/* On one terminal its line would stand among the messages. */
+	meter_start(&receiver->meter, opt.stats && !isatty(STDOUT_FILENO));
 	return frame_writer_init(&receiver->out, STDOUT_FILENO, (enum framing)opt.framing);
 }
 

@@ -81,6 +81,8 @@ int parse_choice(const char *text, const char *choices, int *ret); /* "a|b|c": t
 
 /* "1.5M"; exact below 1K. */
 void format_size(uint64_t bytes, char *buffer, size_t size);
+/* What stands behind "message" when there are so many: "" or "s". */
+const char *plural(uint64_t count);
 /* "1,234,567" */
 void format_count(uint64_t count, char *buffer, size_t size);
 /* Local time with its offset, to the second. */

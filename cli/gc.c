@@ -49,14 +49,13 @@ static void say_spared(const struct spared *spared)
 {
 	if (spared->idle)
 		say("%zu kept object%s nobody is in left alone; --kept includes %s", spared->idle,
-		    spared->idle == 1 ? "" : "s", spared->idle == 1 ? "it" : "them");
+		    plural(spared->idle), spared->idle == 1 ? "it" : "them");
 	if (spared->foreign)
 		say("%zu object%s of other users left alone; --foreign includes %s",
-		    spared->foreign, spared->foreign == 1 ? "" : "s",
-		    spared->foreign == 1 ? "it" : "them");
+		    spared->foreign, plural(spared->foreign), spared->foreign == 1 ? "it" : "them");
 	if (spared->damaged)
 		say("%zu damaged object%s left alone; 'shoal ls -o name,problem' shows why",
-		    spared->damaged, spared->damaged == 1 ? "" : "s");
+		    spared->damaged, plural(spared->damaged));
 }
 
 static int collect(const struct verb *verb, const char *prefix)

@@ -20,8 +20,8 @@ static void show(struct meter *meter)
 
 	format_size(meter->bytes, bytes, sizeof bytes);
 	format_size((uint64_t)((double)meter->bytes / seconds), rate, sizeof rate);
-	fprintf(stderr, "\r\033[K%llu messages, %sB, %sB/s", (unsigned long long)meter->messages,
-		bytes, rate);
+	fprintf(stderr, "\r\033[K%llu message%s, %sB, %sB/s", (unsigned long long)meter->messages,
+		plural(meter->messages), bytes, rate);
 	if (meter->total_bytes)
 		fprintf(stderr, ", %.0f%%",
 			100.0 * (double)meter->bytes / (double)meter->total_bytes);
@@ -77,5 +77,6 @@ void meter_report(const struct meter *meter, const char *what, bool count_lost, 
 		snprintf(speed, sizeof speed, " in %.3f s: %s messages/s, %.1f MB/s", seconds, rate,
 			 (double)meter->bytes / seconds / 1e6);
 	}
-	say("%s %s messages, %s bytes%s%s", what, messages, bytes, missing, speed);
+	say("%s %s message%s, %s byte%s%s%s", what, messages, plural(meter->messages), bytes,
+	    plural(meter->bytes), missing, speed);
 }

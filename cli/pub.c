@@ -307,7 +307,7 @@ static void part_text(const struct frame_part *part, char *buffer, size_t size)
 	else if (part->bytes)
 		snprintf(buffer, size, "%zu of its %zu bytes", part->came, part->bytes);
 	else
-		snprintf(buffer, size, "%zu bytes so far", part->came);
+		snprintf(buffer, size, "%zu byte%s so far", part->came, plural(part->came));
 }
 
 /* Whole messages that were read and not sent, also those that still lie in the buffer. */
@@ -351,12 +351,13 @@ static bool say_unsent(struct sender *sender)
 		return false;
 	if (unsent)
 		snprintf(whole, sizeof whole, "%llu message%s%s", (unsigned long long)unsent,
-			 unsent == 1 ? "" : "s", cut ? " and " : "");
+			 plural(unsent), cut ? " and " : "");
 	if (cut)
 		part_text(&part, piece, sizeof piece);
-	say("stopped after %llu messages: there was more to send%s%s%s%s",
-	    (unsigned long long)sender->sent, unsent || cut ? "; read and not published: " : "",
-	    whole, cut ? "a part of a message, " : "", piece);
+	say("stopped after %llu message%s: there was more to send%s%s%s%s",
+	    (unsigned long long)sender->sent, plural(sender->sent),
+	    unsent || cut ? "; read and not published: " : "", whole,
+	    cut ? "a part of a message, " : "", piece);
 	return true;
 }
 
@@ -369,8 +370,8 @@ static bool stopped_in_peace(struct sender *sender)
 	if (say_unsent(sender))
 		return false;
 	if (sender->sent && !opt.no_wait && never_subscribed(sender, &kept) && !kept) {
-		say("stopped: nobody has subscribed, and so nobody has read the %llu messages",
-		    (unsigned long long)sender->sent);
+		say("stopped: nobody has subscribed, and so nobody has read the %llu message%s",
+		    (unsigned long long)sender->sent, plural(sender->sent));
 		return false;
 	}
 	return true;

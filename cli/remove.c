@@ -116,7 +116,7 @@ int remove_targets(const struct verb *verb, const struct targets *targets, unsig
 		return EXIT_NO;
 	}
 	snprintf(question, sizeof question, "Remove %zu object%s?", targets->count,
-		 targets->count == 1 ? "" : "s");
+		 plural(targets->count));
 	if (ask(question))
 		return remove_all(targets, flags);
 	say("nothing was removed");

@@ -114,8 +114,8 @@ static void print_lanes(const struct shoal_topic_stat *stat)
 			continue;
 		format_count(lane->position, position, sizeof position);
 		format_count(lane->position - lane->oldest, there, sizeof there);
-		printf("  lane %-4u    %s messages, the last %s of them still there; ", lane->lane,
-		       position, there);
+		printf("  lane %-4u    %s message%s, the last %s of them still there; ", lane->lane,
+		       position, plural(lane->position), there);
 		if (lane->seat != UINT32_MAX)
 			printf("publisher in seat %u\n", lane->seat);
 		else

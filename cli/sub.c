@@ -262,8 +262,8 @@ static int finish(struct receiver *receiver, int r)
 	if (opt.stats)
 		meter_report(&receiver->meter, "received", true, lost);
 	else if (lost)
-		say("lost %llu messages that were overwritten before they were read",
-		    (unsigned long long)lost);
+		say("lost %llu message%s, overwritten before %s read", (unsigned long long)lost,
+		    plural(lost), lost == 1 ? "it was" : "they were");
 	if (r == -ETIMEDOUT) {
 		say("%s: no message for %g s", receiver->name, (double)opt.timeout_ns / 1e9);
 		return EXIT_TIMEOUT;

@@ -60,7 +60,7 @@ for signal in INT TERM; do
 		u32 1000000
 		x 200000
 	} >in
-	cut $signal "--frame u32" "stopped after 1 messages" 7
+	cut $signal "--frame u32" "stopped after 1 message: " 7
 	has pub.err "a part of a message, 200000 of its 1000000 bytes"
 	{
 		u32 100000

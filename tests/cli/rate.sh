@@ -23,6 +23,10 @@ exits 0 "$SHOAL_BIN" sub t
 ends 0 $pub
 seq 20000 | cmp - out || bad "all of them"
 
+section "one is not many"
+echo x | exits 0 "$SHOAL_BIN" pub t --no-wait --stats
+grep -q "sent 1 message, 1 byte$" err || bad "$(cat err)"
+
 section "the rate of few messages has a decimal"
 "$SHOAL_BIN" sub t >arrived 2>sub.err 3>&- &
 sub=$!

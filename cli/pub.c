@@ -39,7 +39,7 @@ static const struct option pub_options[] = {
      "with --frame none: bytes of a message (default 64K)"},
     {OPTION_RATE, 'r', "rate", &opt.rate, "N", "at most N messages a second"},
     {OPTION_COUNT, 'c', "count", &opt.count, "N", "end after N messages"},
-    {OPTION_U32, 'w', "wait-subscribers", &opt.wait_subscribers, "N",
+    {OPTION_U32_OR_0, 'w', "wait-subscribers", &opt.wait_subscribers, "N",
      "begin when N subscribers are there"},
     {OPTION_FLAG, 0, "no-wait", &opt.no_wait, NULL,
      "wait neither for a first subscriber nor until all is read"},
@@ -430,8 +430,6 @@ static int check(const struct verb *verb)
 		return say_usage(verb, "--size goes with --frame none");
 	if (!opt.piece)
 		opt.piece = DEFAULT_PIECE;
-	if (opt.count == 0)
-		return say_usage(verb, "--count takes at least 1");
 	return GO_ON;
 }
 

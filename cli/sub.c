@@ -316,8 +316,6 @@ static int check(const struct verb *verb)
 {
 	if (opt.json && opt.framing != FRAME_LINE)
 		return say_usage(verb, "--json and --frame exclude each other");
-	if (opt.count == 0)
-		return say_usage(verb, "--count takes at least 1");
 	return GO_ON;
 }
 

@@ -28,6 +28,13 @@ refused "greater than 0" pub x --rate 0
 refused "whole number" pub x --count 1.5
 refused "at least 1" pub x --count 0
 refused "at least 1" sub x --count 0
+refused "at least 1" pub x --frame none --size 0
+for geometry in lanes slots subscribers payload message; do
+	refused "--$geometry takes a" create x --$geometry 0
+	has err "at least 1"
+	refused "at least 1" pub x --$geometry 0
+done
+refused "at least 1" torture --exhaustive all --depth 0
 refused "--frame none" pub x --size 100
 refused "K, M, G or T" pub x --frame none --size 12Q
 refused "octal" create x --mode 0888

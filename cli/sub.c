@@ -85,6 +85,19 @@ static unsigned open_flags(void)
 	       (opt.follow ? SHOAL_FOLLOW : 0) | (opt.foreign ? SHOAL_FOREIGN : 0);
 }
 
+/* Could it come at all? Where there is no directory for objects, it is a mistake to wait. 0, or
+ * what the library says about that. Names that no list shows are taken as they are. */
+static int check_directory(const char *name)
+{
+	struct shoal_object *objects;
+	size_t count;
+	int r = shoal_list(name, &objects, &count);
+
+	if (r == 0)
+		shoal_list_free(objects);
+	return r == -ENOENT || r == -ENOTDIR ? r : 0;
+}
+
 /* A topic that isn't there yet is waited for, and so is the next one after one that is just
  * being removed. */
 static int open_topic(struct receiver *receiver)
@@ -107,6 +120,8 @@ static int open_topic(struct receiver *receiver)
 				return -EINTR;
 			continue;
 		}
+		if (!said && (r = check_directory(receiver->name)) < 0)
+			return r;
 		if (!said)
 			say("waiting for the topic %s", receiver->name);
 		said = true;

@@ -74,7 +74,7 @@ for verb in pub sub ls stat create rm gc; do
 done
 
 section "a folder for the objects that isn't there"
-for call in ls gc "create x" "rm x" "stat x" "pub x"; do
+for call in ls gc "create x" "rm x" "stat x" "pub x" "sub x"; do
 	# shellcheck disable=SC2086
 	SHOAL_DIR=$SHOAL_DIR/none exits 3 "$SHOAL_BIN" $call </dev/null
 	has err "$SHOAL_DIR/none"

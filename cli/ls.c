@@ -44,7 +44,7 @@ static int list(const char *prefix)
 			    targets.list[i].object.problem);
 	}
 	if (prefix && targets.count == 0 && code == EXIT_DONE)
-		code = EXIT_NO;
+		code = say_nothing_called(prefix);
 	targets_free(&targets);
 	return code;
 }

@@ -121,6 +121,28 @@ int targets_add_prefix(struct targets *targets, const char *prefix)
 	return prefix && prefix[0] && count == 0 ? check_name(prefix) : r;
 }
 
+int say_nothing_called(const char *argument)
+{
+	say("there is no object and no group %s", argument);
+	return EXIT_NO;
+}
+
+int targets_find(struct targets *targets, const struct options *options, unsigned flags)
+{
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < options->argument_count; i++) {
+		const char *argument = options->arguments[i];
+		size_t before = targets->count;
+		int r = targets_add(targets, argument, flags);
+		if (r < 0)
+			return say_error(r, argument);
+		if (targets->count == before)
+			code = say_nothing_called(argument);
+	}
+	return code;
+}
+
 static json_t *owner_text(uint32_t uid)
 {
 	const struct passwd *user = getpwuid(uid);

@@ -212,24 +212,6 @@ static int show_all(const struct targets *targets)
 	return code == EXIT_DONE ? printed : code;
 }
 
-static int find(const struct options *options, struct targets *targets)
-{
-	int code = EXIT_DONE;
-
-	for (size_t i = 0; i < options->argument_count; i++) {
-		const char *argument = options->arguments[i];
-		size_t before = targets->count;
-		int r = targets_add(targets, argument, foreign ? SHOAL_FOREIGN : 0);
-		if (r < 0)
-			return say_error(r, argument);
-		if (targets->count == before) {
-			say("there is no object and no group %s", argument);
-			code = EXIT_NO;
-		}
-	}
-	return code;
-}
-
 int verb_stat(const struct verb *verb, int argc, const char **argv)
 {
 	static const struct option *const tables[] = {table_options, stat_options, NULL};
@@ -242,7 +224,7 @@ int verb_stat(const struct verb *verb, int argc, const char **argv)
 		return code;
 	code = table_check(verb, seat_columns, SEAT_COLUMN_COUNT);
 	if (code == GO_ON) {
-		code = find(&options, &targets);
+		code = targets_find(&targets, &options, foreign ? SHOAL_FOREIGN : 0);
 		if (code == EXIT_DONE || code == EXIT_NO) {
 			shown = show_all(&targets);
 			code = shown == EXIT_DONE ? code : shown;

@@ -33,6 +33,7 @@ has out "market/news: topic, idle, kept"
 exits 0 "$SHOAL_BIN" ls -n -o name,mode,seats,size --bytes market/ticks
 grep -Eq '^market/ticks 0640 +0 +[0-9]{6,}$' out || bad "columns: $(cat out)"
 exits 1 "$SHOAL_BIN" ls nobody
+has err "no object and no group nobody"
 exits 0 "$SHOAL_BIN" ls -o HEALTH,Name
 equal "$(head -n 1 out | tr -s ' ')" "HEALTH NAME"
 

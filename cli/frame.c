@@ -91,7 +91,7 @@ size_t frame_large(struct frame_reader *reader)
 {
 	size_t bytes = 0;
 
-	if (reader->framing == FRAME_NONE && !reader->at_end)
+	if (reader->framing == FRAME_NONE && !reader->at_end && !reader->collect)
 		bytes = reader->piece;
 	if (reader->framing == FRAME_U32 && frame_pending(reader) >= U32_BYTES)
 		bytes = read_u32(reader->buffer + reader->start);

@@ -30,6 +30,8 @@ struct frame_reader {
 	size_t end;     /* behind the last byte that was read */
 	size_t scanned; /* FRAME_LINE: no newline between start and here */
 	bool at_end;    /* of the input */
+	bool collect; /* no piece is to be read into place: it may turn out shorter than it could be
+		       */
 	/* The large frame that is being read into place, or was when reading ended: */
 	size_t large_bytes; /* what it should have; 0: none is */
 	size_t large_came;

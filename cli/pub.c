@@ -53,9 +53,9 @@ struct sender {
 	shoal_pub *pub;
 	const char *name;
 	uint64_t sent;
-	uint64_t taken;  /* from the input, to be sent: more than was sent after a failure */
-	size_t checked;  /* so much of a long line is known to fit */
-	int64_t next_ns; /* --rate: when the next message is due */
+	uint64_t largest; /* message that the topic takes; 0: not looked up yet */
+	uint64_t taken;   /* from the input, to be sent: more than was sent after a failure */
+	int64_t next_ns;  /* --rate: when the next message is due */
 	struct frame_reader in;
 	struct wait_note note;
 	struct meter meter;
@@ -218,6 +218,23 @@ static size_t batch_limit(const struct sender *sender)
 	return left < BATCH ? (size_t)left : BATCH;
 }
 
+/* The largest message that the topic takes. From a look at it: to try one would push out old
+ * messages to make room. */
+static uint64_t largest(struct sender *sender)
+{
+	struct shoal_topic_stat *stat;
+
+	if (sender->largest)
+		return sender->largest;
+	sender->largest = UINT64_MAX;
+	if (shoal_topic_stat(sender->name, sender->note.flags, &stat) == 0) {
+		sender->largest = stat->payload_bytes > stat->inline_bytes ? stat->payload_bytes
+									   : stat->inline_bytes;
+		shoal_topic_stat_free(stat);
+	}
+	return sender->largest;
+}
+
 /* A line without an end is not to fill our memory before we hear that it is too large. */
 static int check_long_line(struct sender *sender)
 {
@@ -225,9 +242,8 @@ static int check_long_line(struct sender *sender)
 	struct shoal_loan loan;
 	int r;
 
-	if (pending < sender->checked + LINE_CHECK_BYTES)
+	if (pending < LINE_CHECK_BYTES || pending <= largest(sender))
 		return 0;
-	sender->checked = pending;
 	r = shoal_pub_claim(sender->pub, pending, 0, &loan);
 	if (r == 0)
 		shoal_pub_abort(sender->pub, &loan);
@@ -255,8 +271,6 @@ static int send_input(struct sender *sender)
 			if (r == 0)
 				r = frame_fill(&sender->in);
 		}
-		if (count)
-			sender->checked = 0;
 	}
 	return r;
 }
@@ -408,6 +422,9 @@ static int publish_input(struct sender *sender)
 		sender->meter.total_bytes = (uint64_t)input.st_size;
 	r = frame_reader_init(&sender->in, STDIN_FILENO, (enum framing)opt.framing,
 			      (size_t)opt.piece);
+	/* What counts is what comes, not what --size would allow. */
+	if (r >= 0 && opt.framing == FRAME_NONE && opt.piece >= FRAME_LARGE)
+		sender->in.collect = opt.piece > largest(sender);
 	if (r >= 0 && opt.wait_subscribers)
 		r = wait_for_subscribers(sender);
 	if (r >= 0)

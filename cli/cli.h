@@ -57,6 +57,8 @@ int say_usage(const struct verb *verb, const char *format, ...)
 /* Says what the library's error was (its own sentence if it has one, remedy included; else
  * `subject` and the text of the code) and returns the exit code that fits. */
 int say_error(int err, const char *subject);
+/* What failed on "standard input" or "standard output", without the library: EXIT_FAILED. */
+int say_stream_error(int err, const char *stream);
 /* Only the exit code that fits. "Not there" and "there already" are answers that a verb gives by
  * itself; here they are failures, of the directory for example. */
 int exit_code_of(int err);
@@ -82,6 +84,8 @@ int parse_choice(const char *text, const char *choices, int *ret); /* "a|b|c": t
 
 /* "1.5M"; exact below 1K. */
 void format_size(uint64_t bytes, char *buffer, size_t size);
+/* What stands behind "message" when there are so many: "" or "s". */
+const char *plural(uint64_t count);
 /* "1,234,567" */
 void format_count(uint64_t count, char *buffer, size_t size);
 /* Local time with its offset, to the second. */

@@ -18,7 +18,8 @@ int frame_reader_init(struct frame_reader *reader, int fd, enum framing framing,
 	*reader = (struct frame_reader){.fd = fd, .framing = framing, .piece = piece};
 	reader->size = READ_BYTES;
 	reader->buffer = malloc(reader->size);
-	return reader->buffer ? 0 : -ENOMEM;
+	reader->failed = reader->buffer ? 0 : -ENOMEM;
+	return reader->failed;
 }
 
 void frame_reader_free(struct frame_reader *reader)
@@ -90,7 +91,7 @@ size_t frame_large(struct frame_reader *reader)
 {
 	size_t bytes = 0;
 
-	if (reader->framing == FRAME_NONE && !reader->at_end)
+	if (reader->framing == FRAME_NONE && !reader->at_end && !reader->collect)
 		bytes = reader->piece;
 	if (reader->framing == FRAME_U32 && frame_pending(reader) >= U32_BYTES)
 		bytes = read_u32(reader->buffer + reader->start);
@@ -112,7 +113,7 @@ int64_t frame_read_large(struct frame_reader *reader, void *into, size_t bytes)
 	while (*done < bytes) {
 		int64_t got = read_some(reader->fd, (char *)into + *done, bytes - *done);
 		if (got < 0)
-			return got;
+			return reader->failed = (int)got;
 		reader->at_end = got == 0;
 		if (got == 0 && reader->framing == FRAME_U32)
 			return -ENODATA;
@@ -172,10 +173,10 @@ int frame_fill(struct frame_reader *reader)
 	int r = make_room(reader);
 
 	if (r < 0)
-		return r;
+		return reader->failed = r;
 	got = read_some(reader->fd, reader->buffer + reader->end, reader->size - reader->end);
 	if (got < 0)
-		return (int)got;
+		return reader->failed = (int)got;
 	reader->end += (size_t)got;
 	reader->at_end = got == 0;
 	return 0;
@@ -200,7 +201,8 @@ int frame_writer_init(struct frame_writer *writer, int fd, enum framing framing)
 {
 	*writer = (struct frame_writer){.fd = fd, .framing = framing, .size = WRITE_BYTES};
 	writer->buffer = malloc(writer->size);
-	return writer->buffer ? 0 : -ENOMEM;
+	writer->failed = writer->buffer ? 0 : -ENOMEM;
+	return writer->failed;
 }
 
 void frame_writer_free(struct frame_writer *writer)
@@ -209,12 +211,21 @@ void frame_writer_free(struct frame_writer *writer)
 	writer->buffer = NULL;
 }
 
+static int write_parts(struct frame_writer *writer, struct iovec *parts, size_t count)
+{
+	int r = write_all(writer->fd, parts, count);
+
+	writer->used = 0;
+	if (r < 0)
+		writer->failed = r;
+	return r;
+}
+
 int frame_flush(struct frame_writer *writer)
 {
 	struct iovec all = {.iov_base = writer->buffer, .iov_len = writer->used};
 
-	writer->used = 0;
-	return write_all(writer->fd, &all, 1);
+	return write_parts(writer, &all, 1);
 }
 
 static void append(struct frame_writer *writer, const void *data, size_t bytes)
@@ -233,8 +244,7 @@ static int write_direct(struct frame_writer *writer, const void *data, size_t by
 	    {.iov_base = &newline, .iov_len = writer->framing == FRAME_LINE},
 	};
 
-	writer->used = 0;
-	return write_all(writer->fd, parts, 3);
+	return write_parts(writer, parts, 3);
 }
 
 int frame_write(struct frame_writer *writer, const void *data, size_t bytes)
@@ -244,7 +254,7 @@ int frame_write(struct frame_writer *writer, const void *data, size_t bytes)
 	int r;
 
 	if (writer->framing == FRAME_U32 && bytes > UINT32_MAX)
-		return -EMSGSIZE;
+		return writer->failed = -EMSGSIZE;
 	if (writer->size - writer->used < around + (direct ? 0 : bytes)) {
 		r = frame_flush(writer);
 		if (r < 0)

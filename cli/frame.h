@@ -30,9 +30,12 @@ struct frame_reader {
 	size_t end;     /* behind the last byte that was read */
 	size_t scanned; /* FRAME_LINE: no newline between start and here */
 	bool at_end;    /* of the input */
+	bool collect; /* no piece is to be read into place: it may turn out shorter than it could be
+		       */
 	/* The large frame that is being read into place, or was when reading ended: */
 	size_t large_bytes; /* what it should have; 0: none is */
 	size_t large_came;
+	int failed; /* what a call below failed with: the input's fault, not the topic's */
 };
 
 /* The last of what was read, if it is no whole frame. */
@@ -79,6 +82,7 @@ struct frame_writer {
 	char *buffer;
 	size_t size;
 	size_t used;
+	int failed; /* as above: the output's fault */
 };
 
 int frame_writer_init(struct frame_writer *writer, int fd, enum framing framing);

@@ -6,27 +6,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static bool kept;
+static bool kept, foreign;
 
 static const struct option gc_options[] = {
     {OPTION_FLAG, 'k', "kept", &kept, NULL,
      "also objects that were made to stay, when nobody is in them"},
+    {OPTION_FLAG, 0, "foreign", &foreign, NULL, "also what other users left behind"},
     {OPTION_END, 0, NULL, NULL, NULL, NULL},
 };
 
-/* Keeps in the list what is to go, and counts what stays though nobody is in it. */
-static void pick(struct targets *targets, size_t *ret_idle, size_t *ret_damaged)
+/* What stays though nobody is in it. */
+struct spared {
+	size_t idle;
+	size_t damaged;
+	size_t foreign;
+};
+
+/* Keeps in the list what is to go, and counts what is spared for want of an option. */
+static void pick(struct targets *targets, struct spared *spared)
 {
 	size_t picked = 0;
 
-	*ret_idle = *ret_damaged = 0;
 	for (size_t i = 0; i < targets->count; i++) {
-		enum shoal_health health = targets->list[i].object.health;
-		bool take = health == SHOAL_LEFTOVER || (kept && health == SHOAL_IDLE);
-		*ret_idle += health == SHOAL_IDLE && !kept;
-		*ret_damaged += health == SHOAL_DAMAGED;
-		if (take)
+		const struct shoal_object *object = &targets->list[i].object;
+		bool ours = foreign || object->owner_uid == geteuid();
+		bool idle = object->health == SHOAL_IDLE;
+		bool wanted = object->health == SHOAL_LEFTOVER || (kept && idle);
+		spared->idle += ours && idle && !kept;
+		spared->damaged += object->health == SHOAL_DAMAGED;
+		spared->foreign += wanted && !ours;
+		if (wanted && ours)
 			targets->list[picked++] = targets->list[i];
 		else
 			free(targets->list[i].name);
@@ -34,10 +45,23 @@ static void pick(struct targets *targets, size_t *ret_idle, size_t *ret_damaged)
 	targets->count = picked;
 }
 
+static void say_spared(const struct spared *spared)
+{
+	if (spared->idle)
+		say("%zu kept object%s nobody is in left alone; --kept includes %s", spared->idle,
+		    plural(spared->idle), spared->idle == 1 ? "it" : "them");
+	if (spared->foreign)
+		say("%zu object%s of other users left alone; --foreign includes %s",
+		    spared->foreign, plural(spared->foreign), spared->foreign == 1 ? "it" : "them");
+	if (spared->damaged)
+		say("%zu damaged object%s left alone; 'shoal ls -o name,problem' shows why",
+		    spared->damaged, plural(spared->damaged));
+}
+
 static int collect(const struct verb *verb, const char *prefix)
 {
 	struct targets targets = {0};
-	size_t idle, damaged;
+	struct spared spared = {0};
 	int code, r;
 
 	r = targets_add_prefix(&targets, prefix);
@@ -45,21 +69,17 @@ static int collect(const struct verb *verb, const char *prefix)
 		targets_free(&targets);
 		return say_error(r, prefix ? prefix : "the list of objects");
 	}
-	pick(&targets, &idle, &damaged);
+	pick(&targets, &spared);
 	if (targets.count == 0 && table_style.json)
 		printf("[]\n");
 	if (targets.count == 0)
 		code = finish_stdout(EXIT_DONE);
 	else
-		code = remove_targets(verb, &targets, SHOAL_IF_LEFTOVER);
-	if (targets.count == 0 && !idle && !damaged)
+		code = remove_targets(verb, &targets,
+				      SHOAL_IF_LEFTOVER | (foreign ? SHOAL_FOREIGN : 0));
+	if (targets.count == 0 && !spared.idle && !spared.foreign && !spared.damaged)
 		say("nothing was left behind");
-	if (idle)
-		say("%zu kept object%s nobody is in left alone; --kept includes %s", idle,
-		    idle == 1 ? "" : "s", idle == 1 ? "it" : "them");
-	if (damaged)
-		say("%zu damaged object%s left alone; 'shoal ls -o name,problem' shows why",
-		    damaged, damaged == 1 ? "" : "s");
+	say_spared(&spared);
 	targets_free(&targets);
 	return code;
 }

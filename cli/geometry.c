@@ -49,6 +49,6 @@ void geometry_text(const struct shoal_topic_stat *stat, char *buffer, size_t siz
 	snprintf(buffer, size,
 		 "%u lane%s of %s slots (%u bytes in place) with a payload area of %s each, "
 		 "%u subscriber%s",
-		 stat->lane_count, stat->lane_count == 1 ? "" : "s", slots, stat->inline_bytes,
-		 payload, stat->subscribers_max, stat->subscribers_max == 1 ? "" : "s");
+		 stat->lane_count, plural(stat->lane_count), slots, stat->inline_bytes, payload,
+		 stat->subscribers_max, plural(stat->subscribers_max));
 }

@@ -10,15 +10,15 @@ static const struct column columns[] = {
     {"health", COLUMN_HEALTH, true, NULL},       {"seats_taken", COLUMN_NUMBER, true, "SEATS"},
     {"seats_alive", COLUMN_NUMBER, false, NULL}, {"seats_max", COLUMN_NUMBER, false, NULL},
     {"size", COLUMN_SIZE, true, NULL},           {"used", COLUMN_SIZE, true, NULL},
-    {"owner", COLUMN_TEXT, true, NULL},          {"uid", COLUMN_NUMBER, false, NULL},
-    {"mode", COLUMN_TEXT, true, NULL},           {"created_ns", COLUMN_TIME, false, NULL},
-    {"problem", COLUMN_TEXT, false, NULL},
+    {"kept", COLUMN_YESNO, true, NULL},          {"owner", COLUMN_TEXT, true, NULL},
+    {"uid", COLUMN_NUMBER, false, NULL},         {"mode", COLUMN_TEXT, true, NULL},
+    {"created_ns", COLUMN_TIME, false, NULL},    {"problem", COLUMN_TEXT, false, NULL},
 };
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 
 static const char notes[] =
     "Columns for -o: name, kind, health, seats_taken, seats_alive, seats_max, "
-    "size, used,\nowner, uid, mode, created_ns, problem.\n";
+    "size, used,\nkept, owner, uid, mode, created_ns, problem.\n";
 
 static int list(const char *prefix)
 {
@@ -44,7 +44,7 @@ static int list(const char *prefix)
 			    targets.list[i].object.problem);
 	}
 	if (prefix && targets.count == 0 && code == EXIT_DONE)
-		code = EXIT_NO;
+		code = say_nothing_called(prefix);
 	targets_free(&targets);
 	return code;
 }

@@ -20,8 +20,8 @@ static void show(struct meter *meter)
 
 	format_size(meter->bytes, bytes, sizeof bytes);
 	format_size((uint64_t)((double)meter->bytes / seconds), rate, sizeof rate);
-	fprintf(stderr, "\r\033[K%llu messages, %sB, %sB/s", (unsigned long long)meter->messages,
-		bytes, rate);
+	fprintf(stderr, "\r\033[K%llu message%s, %sB, %sB/s", (unsigned long long)meter->messages,
+		plural(meter->messages), bytes, rate);
 	if (meter->total_bytes)
 		fprintf(stderr, ", %.0f%%",
 			100.0 * (double)meter->bytes / (double)meter->total_bytes);
@@ -49,6 +49,15 @@ void meter_end(struct meter *meter)
 	meter->showing = false;
 }
 
+/* Slow ones with a decimal: one in two seconds is not none. */
+static void format_rate(double rate, char *buffer, size_t size)
+{
+	if (rate < 9.95)
+		snprintf(buffer, size, "%.1f", rate);
+	else
+		format_count((uint64_t)(rate + 0.5), buffer, size);
+}
+
 void meter_report(const struct meter *meter, const char *what, bool count_lost, uint64_t lost)
 {
 	double seconds = (double)(meter->last_ns - meter->first_ns) / 1e9;
@@ -64,9 +73,10 @@ void meter_report(const struct meter *meter, const char *what, bool count_lost, 
 	/* A rate of one burst would be made up. */
 	if (seconds > 1e-6) {
 		char rate[32];
-		format_count((uint64_t)((double)meter->messages / seconds), rate, sizeof rate);
+		format_rate((double)meter->messages / seconds, rate, sizeof rate);
 		snprintf(speed, sizeof speed, " in %.3f s: %s messages/s, %.1f MB/s", seconds, rate,
 			 (double)meter->bytes / seconds / 1e6);
 	}
-	say("%s %s messages, %s bytes%s%s", what, messages, bytes, missing, speed);
+	say("%s %s message%s, %s byte%s%s%s", what, messages, plural(meter->messages), bytes,
+	    plural(meter->bytes), missing, speed);
 }

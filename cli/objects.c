@@ -164,6 +164,28 @@ int targets_add_prefix(struct targets *targets, const char *prefix)
 	return count == 0 ? check_name(prefix) : r;
 }
 
+int say_nothing_called(const char *argument)
+{
+	say("there is no object and no group %s", argument);
+	return EXIT_NO;
+}
+
+int targets_find(struct targets *targets, const struct options *options, unsigned flags)
+{
+	int code = EXIT_DONE;
+
+	for (size_t i = 0; i < options->argument_count; i++) {
+		const char *argument = options->arguments[i];
+		size_t before = targets->count;
+		int r = targets_add(targets, argument, flags);
+		if (r < 0)
+			return say_error(r, argument);
+		if (targets->count == before)
+			code = say_nothing_called(argument);
+	}
+	return code;
+}
+
 static json_t *owner_text(uint32_t uid)
 {
 	const struct passwd *user = getpwuid(uid);
@@ -177,6 +199,7 @@ static json_t *owner_text(uint32_t uid)
 
 json_t *object_row(const char *name, const struct shoal_object *object)
 {
+	bool known = object->health != SHOAL_DAMAGED && object->health != SHOAL_FOREIGN_OWNER;
 	char mode[8];
 	json_t *row = json_object();
 
@@ -189,6 +212,7 @@ json_t *object_row(const char *name, const struct shoal_object *object)
 	json_object_set_new(row, "seats_max", json_u64(object->seats_max));
 	json_object_set_new(row, "size", json_u64(object->bytes));
 	json_object_set_new(row, "used", json_u64(object->bytes_used));
+	json_object_set_new(row, "kept", known ? json_boolean(object->kept) : json_null());
 	json_object_set_new(row, "owner", owner_text(object->owner_uid));
 	json_object_set_new(row, "uid", json_u64(object->owner_uid));
 	json_object_set_new(row, "mode", json_text(mode));

@@ -29,6 +29,11 @@ bool is_listed(const char *name);
 bool is_nameless(const char *name);
 /* Adds all the objects whose names begin with `prefix` (NULL: all). */
 int targets_add_prefix(struct targets *targets, const char *prefix);
+/* Adds what each of the arguments means, and says which mean nothing. Exit code: EXIT_NO when there
+ * is one of these. */
+int targets_find(struct targets *targets, const struct options *options, unsigned flags);
+/* Says that nothing is called so. Returns EXIT_NO. */
+int say_nothing_called(const char *argument);
 void targets_free(struct targets *targets);
 
 /* All that is known of an object, for a table or JSON. */

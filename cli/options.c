@@ -10,14 +10,21 @@
 
 #define HELP_VALUE (OPTIONS_MAX + 1)
 
-static int store_u32(const char *text, bool suffix, uint32_t *into)
+static int store_number(const struct option *option, const char *text)
 {
+	bool suffix = option->type == OPTION_SIZE || option->type == OPTION_SIZE32;
+	bool wide = option->type == OPTION_SIZE || option->type == OPTION_COUNT ||
+		    option->type == OPTION_COUNT_OR_0;
+	bool or_0 = option->type == OPTION_COUNT_OR_0 || option->type == OPTION_U32_OR_0;
 	uint64_t value;
 	int r = suffix ? parse_size(text, &value) : parse_count(text, &value);
 
-	if (r < 0 || value > UINT32_MAX)
+	if (r < 0 || (value == 0 && !or_0) || (value > UINT32_MAX && !wide))
 		return -EINVAL;
-	*into = (uint32_t)value;
+	if (wide)
+		*(uint64_t *)option->into = value;
+	else
+		*(uint32_t *)option->into = (uint32_t)value;
 	return 0;
 }
 
@@ -29,13 +36,12 @@ static int store(struct options *options, size_t index, const struct option *opt
 		*(bool *)option->into = true;
 		return 0;
 	case OPTION_COUNT:
-		return parse_count(text, option->into);
+	case OPTION_COUNT_OR_0:
 	case OPTION_U32:
-		return store_u32(text, false, option->into);
+	case OPTION_U32_OR_0:
 	case OPTION_SIZE32:
-		return store_u32(text, true, option->into);
 	case OPTION_SIZE:
-		return parse_size(text, option->into);
+		return store_number(option, text);
 	case OPTION_SECONDS:
 		return parse_seconds(text, option->into);
 	case OPTION_RATE:
@@ -59,12 +65,15 @@ static int store(struct options *options, size_t index, const struct option *opt
 static const char *expected(const struct option *option)
 {
 	switch (option->type) {
+	case OPTION_COUNT_OR_0:
+	case OPTION_U32_OR_0:
+		return "a whole number";
 	case OPTION_COUNT:
 	case OPTION_U32:
-		return "a whole number";
+		return "a whole number of at least 1";
 	case OPTION_SIZE:
 	case OPTION_SIZE32:
-		return "a number, perhaps with K, M, G or T";
+		return "a number of at least 1, perhaps with K, M, G or T";
 	case OPTION_SECONDS:
 		return "seconds, like 2 or 0.5, or 500ms";
 	case OPTION_RATE:

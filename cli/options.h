@@ -11,10 +11,14 @@
 enum option_type {
 	OPTION_END = 0, /* ends a table */
 	OPTION_FLAG,    /* bool */
-	OPTION_COUNT,   /* uint64_t */
-	OPTION_U32,     /* uint32_t */
-	OPTION_SIZE,    /* uint64_t, bytes */
-	OPTION_SIZE32,  /* uint32_t, bytes or things, with suffix */
+	/* Of at least 1. Where 0 stands for a default inside, it is nothing that a user may say. */
+	OPTION_COUNT,  /* uint64_t */
+	OPTION_U32,    /* uint32_t */
+	OPTION_SIZE,   /* uint64_t, bytes */
+	OPTION_SIZE32, /* uint32_t, bytes or things, with suffix */
+	/* Where 0 is as good as any: */
+	OPTION_COUNT_OR_0,
+	OPTION_U32_OR_0,
 	OPTION_SECONDS, /* int64_t, nanoseconds */
 	OPTION_RATE,    /* double */
 	OPTION_MODE,    /* uint32_t */

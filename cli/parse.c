@@ -165,6 +165,11 @@ void format_size(uint64_t bytes, char *buffer, size_t size)
 		snprintf(buffer, size, "%.1f%c", value, units[unit]);
 }
 
+const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 void format_count(uint64_t count, char *buffer, size_t size)
 {
 	char digits[24];

@@ -40,7 +40,7 @@ static const struct option pub_options[] = {
      "with --frame none: bytes of a message (default 64K)"},
     {OPTION_RATE, 'r', "rate", &opt.rate, "N", "at most N messages a second"},
     {OPTION_COUNT, 'c', "count", &opt.count, "N", "end after N messages"},
-    {OPTION_U32, 'w', "wait-subscribers", &opt.wait_subscribers, "N",
+    {OPTION_U32_OR_0, 'w', "wait-subscribers", &opt.wait_subscribers, "N",
      "begin when N subscribers are there"},
     {OPTION_FLAG, 0, "no-wait", &opt.no_wait, NULL,
      "wait neither for a first subscriber nor until all is read"},
@@ -53,38 +53,17 @@ static const struct option pub_options[] = {
 struct sender {
 	shoal_pub *pub;
 	const char *name;
-	bool kept; /* as far as we know: what we leave there will stay */
 	uint64_t sent;
-	uint64_t taken;  /* from the input, to be sent: more than was sent after a failure */
-	size_t checked;  /* so much of a long line is known to fit */
-	int64_t next_ns; /* --rate: when the next message is due */
+	uint64_t largest;  /* message that the topic takes; 0: not looked up yet */
+	uint64_t taken;    /* from the input, to be sent: more than was sent after a failure */
+	int64_t next_ns;   /* --rate: when the next message is due */
+	bool goes_with_us; /* made here, and without a name */
 	struct frame_reader in;
 	struct wait_note note;
 	struct meter meter;
 };
 
 /* ---- opening --------------------------------------------------------------------------- */
-
-/* A topic in which nobody is was made to stay. One that is in use doesn't tell. */
-static bool is_kept(const char *name)
-{
-	struct shoal_object *objects;
-	size_t count;
-	bool kept = false;
-
-	if (is_nameless(name)) /* with its last descriptor, and of one made here that is ours */
-		return strchr(name, '=') != NULL;
-	if (!is_listed(name))
-		return true;
-	if (strncmp(name, "posix:", 6) == 0)
-		name += 6;
-	if (shoal_list(name, &objects, &count) < 0)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		kept |= objects[i].health == SHOAL_IDLE && strcmp(objects[i].name, name) == 0;
-	shoal_list_free(objects);
-	return kept;
-}
 
 static void say_created(const struct sender *sender)
 {
@@ -124,18 +103,17 @@ static int open_topic(struct sender *sender)
 	if (opt.framing == FRAME_NONE && !geometry.message)
 		geometry.message = opt.piece;
 	options = geometry_for_library();
-	sender->kept = is_kept(sender->name);
 	r = shoal_pub_open(&sender->pub, sender->name, flags, &options);
 	if (r < 0)
 		return r;
-	if (r == 1) {
-		sender->kept |= opt.keep;
-		if (is_nameless(sender->name))
-			use_descriptor(sender);
-		say_created(sender);
-	} else if (asked) {
-		say("%s is there already: its own geometry holds", sender->name);
+	if (r == 1 && is_nameless(sender->name)) {
+		use_descriptor(sender);
+		sender->goes_with_us = true;
 	}
+	if (r == 1)
+		say_created(sender);
+	else if (asked)
+		say("%s is there already: its own geometry holds", sender->name);
 	stop_interrupts_pub(sender->pub);
 	return 0;
 }
@@ -257,6 +235,23 @@ static size_t batch_limit(const struct sender *sender)
 	return left < BATCH ? (size_t)left : BATCH;
 }
 
+/* The largest message that the topic takes. From a look at it: to try one would push out old
+ * messages to make room. */
+static uint64_t largest(struct sender *sender)
+{
+	struct shoal_topic_stat *stat;
+
+	if (sender->largest)
+		return sender->largest;
+	sender->largest = UINT64_MAX;
+	if (shoal_topic_stat(sender->name, sender->note.flags, &stat) == 0) {
+		sender->largest = stat->payload_bytes > stat->inline_bytes ? stat->payload_bytes
+									   : stat->inline_bytes;
+		shoal_topic_stat_free(stat);
+	}
+	return sender->largest;
+}
+
 /* A line without an end is not to fill our memory before we hear that it is too large. */
 static int check_long_line(struct sender *sender)
 {
@@ -264,9 +259,8 @@ static int check_long_line(struct sender *sender)
 	struct shoal_loan loan;
 	int r;
 
-	if (pending < sender->checked + LINE_CHECK_BYTES)
+	if (pending < LINE_CHECK_BYTES || pending <= largest(sender))
 		return 0;
-	sender->checked = pending;
 	r = shoal_pub_claim(sender->pub, pending, 0, &loan);
 	if (r == 0)
 		shoal_pub_abort(sender->pub, &loan);
@@ -294,15 +288,14 @@ static int send_input(struct sender *sender)
 			if (r == 0)
 				r = frame_fill(&sender->in);
 		}
-		if (count)
-			sender->checked = 0;
 	}
 	return r;
 }
 
 /* ---- the end --------------------------------------------------------------------------- */
 
-static bool never_subscribed(const struct sender *sender)
+/* Has nobody ever subscribed? Then *ret_kept: it stays when we go, and can be read later. */
+static bool never_subscribed(const struct sender *sender, bool *ret_kept)
 {
 	struct shoal_topic_stat *stat;
 	bool never;
@@ -310,6 +303,7 @@ static bool never_subscribed(const struct sender *sender)
 	if (shoal_topic_stat(sender->name, sender->note.flags, &stat) < 0)
 		return false;
 	never = stat->subscribed_ever == 0;
+	*ret_kept = stat->object.kept && !sender->goes_with_us;
 	shoal_topic_stat_free(stat);
 	return never;
 }
@@ -318,11 +312,12 @@ static bool never_subscribed(const struct sender *sender)
 static int drain(struct sender *sender)
 {
 	int r = shoal_pub_drain(sender->pub, 0);
+	bool kept;
 
 	if (r == 0 || opt.no_wait || sender->sent == 0)
 		return 0;
-	if (never_subscribed(sender)) {
-		if (sender->kept)
+	if (never_subscribed(sender, &kept)) {
+		if (kept)
 			return 0;
 		wait_note_drain(&sender->note);
 	}
@@ -343,7 +338,7 @@ static void part_text(const struct frame_part *part, char *buffer, size_t size)
 	else if (part->bytes)
 		snprintf(buffer, size, "%zu of its %zu bytes", part->came, part->bytes);
 	else
-		snprintf(buffer, size, "%zu bytes so far", part->came);
+		snprintf(buffer, size, "%zu byte%s so far", part->came, plural(part->came));
 }
 
 /* Whole messages that were read and not sent, also those that still lie in the buffer. */
@@ -387,12 +382,13 @@ static bool say_unsent(struct sender *sender)
 		return false;
 	if (unsent)
 		snprintf(whole, sizeof whole, "%llu message%s%s", (unsigned long long)unsent,
-			 unsent == 1 ? "" : "s", cut ? " and " : "");
+			 plural(unsent), cut ? " and " : "");
 	if (cut)
 		part_text(&part, piece, sizeof piece);
-	say("stopped after %llu messages: there was more to send%s%s%s%s",
-	    (unsigned long long)sender->sent, unsent || cut ? "; read and not published: " : "",
-	    whole, cut ? "a part of a message, " : "", piece);
+	say("stopped after %llu message%s: there was more to send%s%s%s%s",
+	    (unsigned long long)sender->sent, plural(sender->sent),
+	    unsent || cut ? "; read and not published: " : "", whole,
+	    cut ? "a part of a message, " : "", piece);
 	return true;
 }
 
@@ -400,11 +396,13 @@ static bool say_unsent(struct sender *sender)
  */
 static bool stopped_in_peace(struct sender *sender)
 {
+	bool kept;
+
 	if (say_unsent(sender))
 		return false;
-	if (sender->sent && !opt.no_wait && !sender->kept && never_subscribed(sender)) {
-		say("stopped: nobody has subscribed, and so nobody has read the %llu messages",
-		    (unsigned long long)sender->sent);
+	if (sender->sent && !opt.no_wait && never_subscribed(sender, &kept) && !kept) {
+		say("stopped: nobody has subscribed, and so nobody has read the %llu message%s",
+		    (unsigned long long)sender->sent, plural(sender->sent));
 		return false;
 	}
 	return true;
@@ -423,6 +421,8 @@ static int say_failure(struct sender *sender, int err)
 		    text);
 		return EXIT_FAILED;
 	}
+	if (sender->in.failed)
+		return say_stream_error(sender->in.failed, "standard input");
 	say_error(err, sender->name);
 	return EXIT_FAILED;
 }
@@ -439,6 +439,9 @@ static int publish_input(struct sender *sender)
 		sender->meter.total_bytes = (uint64_t)input.st_size;
 	r = frame_reader_init(&sender->in, STDIN_FILENO, (enum framing)opt.framing,
 			      (size_t)opt.piece);
+	/* What counts is what comes, not what --size would allow. */
+	if (r >= 0 && opt.framing == FRAME_NONE && opt.piece >= FRAME_LARGE)
+		sender->in.collect = opt.piece > largest(sender);
 	if (r >= 0 && opt.wait_subscribers)
 		r = wait_for_subscribers(sender);
 	if (r >= 0)
@@ -461,8 +464,6 @@ static int check(const struct verb *verb)
 		return say_usage(verb, "--size goes with --frame none");
 	if (!opt.piece)
 		opt.piece = DEFAULT_PIECE;
-	if (opt.count == 0)
-		return say_usage(verb, "--count takes at least 1");
 	return GO_ON;
 }
 

@@ -23,6 +23,7 @@ static const struct column columns[] = {
     {"seats_max", COLUMN_NUMBER, false, NULL},
     {"size", COLUMN_SIZE, false, NULL},
     {"used", COLUMN_SIZE, true, NULL},
+    {"kept", COLUMN_YESNO, false, NULL},
     {"owner", COLUMN_TEXT, false, NULL},
     {"uid", COLUMN_NUMBER, false, NULL},
     {"mode", COLUMN_TEXT, false, NULL},
@@ -124,7 +125,7 @@ int remove_targets(const struct verb *verb, const struct targets *targets, unsig
 		return EXIT_NO;
 	}
 	snprintf(question, sizeof question, "Remove %zu object%s?", targets->count,
-		 targets->count == 1 ? "" : "s");
+		 plural(targets->count));
 	if (ask(question))
 		return remove_all(targets, flags);
 	say("nothing was removed");

@@ -14,25 +14,6 @@ static const struct option rm_options[] = {
     {OPTION_END, 0, NULL, NULL, NULL, NULL},
 };
 
-/* All that was asked for, or nothing: a name that isn't there stops the whole. */
-static int collect(struct targets *targets, const struct options *options, unsigned flags)
-{
-	int code = EXIT_DONE;
-
-	for (size_t i = 0; i < options->argument_count; i++) {
-		const char *argument = options->arguments[i];
-		size_t before = targets->count;
-		int r = targets_add(targets, argument, flags);
-		if (r < 0)
-			return say_error(r, argument);
-		if (targets->count == before) {
-			say("there is no object and no group %s", argument);
-			code = EXIT_NO;
-		}
-	}
-	return code;
-}
-
 int verb_rm(const struct verb *verb, int argc, const char **argv)
 {
 	static const struct option *const tables[] = {remove_options, rm_options, table_options,
@@ -48,7 +29,8 @@ int verb_rm(const struct verb *verb, int argc, const char **argv)
 	flags = (force ? SHOAL_FORCE : 0) | (foreign ? SHOAL_FOREIGN : 0);
 	code = remove_check(verb);
 	if (code == GO_ON) {
-		code = collect(&targets, &options, flags & SHOAL_FOREIGN);
+		/* All that was asked for, or nothing: a name that isn't there stops the whole. */
+		code = targets_find(&targets, &options, flags & SHOAL_FOREIGN);
 		if (code == EXIT_DONE)
 			code = remove_targets(verb, &targets, flags);
 		targets_free(&targets);

@@ -90,6 +90,12 @@ int say_error(int err, const char *subject)
 	return exit_code_of(err);
 }
 
+int say_stream_error(int err, const char *stream)
+{
+	say("%s: %s", stream, strerror(-err));
+	return EXIT_FAILED;
+}
+
 bool color_wanted(void)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -120,6 +126,5 @@ int finish_stdout(int code)
 		return code;
 	if (errno == EPIPE)
 		return code;
-	say("standard output: %s", strerror(errno));
-	return EXIT_FAILED;
+	return say_stream_error(-errno, "standard output");
 }

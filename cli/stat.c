@@ -142,8 +142,8 @@ static void print_lanes(const struct shoal_topic_stat *stat)
 			continue;
 		format_count(lane->position, position, sizeof position);
 		format_count(lane->position - lane->oldest, there, sizeof there);
-		printf("  lane %-4u    %s messages, the last %s of them still there; ", lane->lane,
-		       position, there);
+		printf("  lane %-4u    %s message%s, the last %s of them still there; ", lane->lane,
+		       position, plural(lane->position), there);
 		if (lane->seat != UINT32_MAX)
 			printf("publisher in seat %u\n", lane->seat);
 		else
@@ -157,7 +157,8 @@ static void print_summary(const char *name, const struct shoal_topic_stat *stat)
 {
 	char text[256], size[32], used[32];
 
-	printf("%s: %s, %s%s\n", name, stat->object.kind, shoal_health_name(stat->object.health),
+	printf("%s: %s, %s%s%s\n", name, stat->object.kind, shoal_health_name(stat->object.health),
+	       stat->object.kept ? ", kept (stays when nobody is in it)" : "",
 	       stat->ended ? ", ended (the last publisher closed)" : "");
 	geometry_text(stat, text, sizeof text);
 	printf("  geometry     %s\n", text);
@@ -311,24 +312,6 @@ static int show_all(const struct targets *targets)
 	return code == EXIT_DONE ? printed : code;
 }
 
-static int find(const struct options *options, struct targets *targets)
-{
-	int code = EXIT_DONE;
-
-	for (size_t i = 0; i < options->argument_count; i++) {
-		const char *argument = options->arguments[i];
-		size_t before = targets->count;
-		int r = targets_add(targets, argument, foreign ? SHOAL_FOREIGN : 0);
-		if (r < 0)
-			return say_error(r, argument);
-		if (targets->count == before) {
-			say("there is no object and no group %s", argument);
-			code = EXIT_NO;
-		}
-	}
-	return code;
-}
-
 int verb_stat(const struct verb *verb, int argc, const char **argv)
 {
 	static const struct option *const tables[] = {table_options, stat_options, NULL};
@@ -341,7 +324,7 @@ int verb_stat(const struct verb *verb, int argc, const char **argv)
 		return code;
 	code = table_check(verb, seat_columns, SEAT_COLUMN_COUNT);
 	if (code == GO_ON) {
-		code = find(&options, &targets);
+		code = targets_find(&targets, &options, foreign ? SHOAL_FOREIGN : 0);
 		if (code == EXIT_DONE || code == EXIT_NO) {
 			shown = show_all(&targets);
 			code = shown == EXIT_DONE ? code : shown;

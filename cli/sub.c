@@ -87,6 +87,19 @@ static unsigned open_flags(void)
 	       (opt.foreign ? SHOAL_FOREIGN : 0);
 }
 
+/* Could it come at all? Where there is no directory for objects, it is a mistake to wait. 0, or
+ * what the library says about that. Names that no list shows are taken as they are. */
+static int check_directory(const char *name)
+{
+	struct shoal_object *objects;
+	size_t count;
+	int r = shoal_list(name, &objects, &count);
+
+	if (r == 0)
+		shoal_list_free(objects);
+	return r == -ENOENT || r == -ENOTDIR ? r : 0;
+}
+
 /* A topic that isn't there yet is waited for, and so is the next one after one that is just
  * being removed. */
 static int open_topic(struct receiver *receiver)
@@ -109,6 +122,8 @@ static int open_topic(struct receiver *receiver)
 				return -EINTR;
 			continue;
 		}
+		if (!said && (r = check_directory(receiver->name)) < 0)
+			return r;
 		if (!said)
 			say("waiting for the topic %s", receiver->name);
 		said = true;
@@ -133,8 +148,8 @@ static int pass_on(struct receiver *receiver, const struct shoal_view *view, int
 	if (!opt.json)
 		return frame_write(&receiver->out, view->data, view->bytes);
 	line = json_message(view, time_ns, &bytes);
-	if (!line)
-		return -ENOMEM;
+	if (!line) /* no topic's fault, either */
+		return receiver->out.failed = -ENOMEM;
 	r = frame_write(&receiver->out, line, bytes);
 	free(line);
 	return r;
@@ -265,14 +280,16 @@ static int finish(struct receiver *receiver, int r)
 	if (opt.stats)
 		meter_report(&receiver->meter, "received", true, lost);
 	else if (lost)
-		say("lost %llu messages that were overwritten before they were read",
-		    (unsigned long long)lost);
+		say("lost %llu message%s, overwritten before %s read", (unsigned long long)lost,
+		    plural(lost), lost == 1 ? "it was" : "they were");
 	if (r == -ETIMEDOUT) {
 		say("%s: no message for %g s", receiver->name, (double)opt.timeout_ns / 1e9);
 		return EXIT_TIMEOUT;
 	}
 	if (r == 0 || r == -EPIPE || (r == -EINTR && stopped()))
 		r = flushed == -EPIPE || flushed == -EINTR ? 0 : flushed;
+	if (r < 0 && r == receiver->out.failed)
+		return say_stream_error(r, "standard output");
 	if (r < 0) {
 		say_error(r, receiver->name);
 		return EXIT_FAILED;
@@ -290,7 +307,8 @@ static int prepare(struct receiver *receiver)
 		return -ENOMEM;
 	receiver->to_pipe = fstat(STDOUT_FILENO, &out) == 0 && S_ISFIFO(out.st_mode);
 	receiver->heard_ns = now_ns();
-	meter_start(&receiver->meter, opt.stats);
+	/* On one terminal its line would stand among the messages. */
+	meter_start(&receiver->meter, opt.stats && !isatty(STDOUT_FILENO));
 	return frame_writer_init(&receiver->out, STDOUT_FILENO, (enum framing)opt.framing);
 }
 
@@ -316,8 +334,6 @@ static int check(const struct verb *verb)
 {
 	if (opt.json && opt.framing != FRAME_LINE)
 		return say_usage(verb, "--json and --frame exclude each other");
-	if (opt.count == 0)
-		return say_usage(verb, "--count takes at least 1");
 	return GO_ON;
 }
 

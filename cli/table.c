@@ -165,6 +165,17 @@ static int add_row(struct libscols_table *table, const json_t *row,
 	return 0;
 }
 
+/* Failed, and yet stdout has nothing to complain of: there was no memory. What stdout complains of
+ * is finish_stdout's to judge, since a reader that went away is no failure. */
+static int finish_printing(int r)
+{
+	if (r < 0 && !ferror(stdout)) {
+		say("out of memory");
+		return EXIT_FAILED;
+	}
+	return finish_stdout(EXIT_DONE);
+}
+
 static int print_table(const json_t *rows, const struct column *const *chosen, size_t count)
 {
 	struct libscols_table *table = scols_new_table();
@@ -183,15 +194,16 @@ static int print_table(const json_t *rows, const struct column *const *chosen, s
 	if (r == 0)
 		r = scols_print_table(table);
 	scols_unref_table(table);
-	return finish_stdout(r == 0 ? EXIT_DONE : EXIT_FAILED);
+	return finish_printing(r);
 }
 
 int json_print(const json_t *value)
 {
-	if (json_dumpf(value, stdout, JSON_INDENT(2)) < 0)
-		return finish_stdout(EXIT_FAILED);
-	putchar('\n');
-	return finish_stdout(EXIT_DONE);
+	int r = json_dumpf(value, stdout, JSON_INDENT(2));
+
+	if (r == 0)
+		putchar('\n');
+	return finish_printing(r);
 }
 
 static int print_json_columns(const json_t *rows, const struct column *const *chosen, size_t count)

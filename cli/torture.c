@@ -33,7 +33,7 @@ static const struct option torture_options[] = {
     {OPTION_FLAG, 'f', "failing", &failing, NULL, "let each system call fail in turn"},
     {OPTION_SECONDS, 't', "soak", &soak_ns, "TIME",
      "for so long, kill, stop and fork processes that do everything"},
-    {OPTION_COUNT, 0, "seed", &seed, "N", "repeat the run that printed it"},
+    {OPTION_COUNT_OR_0, 0, "seed", &seed, "N", "repeat the run that printed it"},
     {OPTION_FLAG, 'l', "list", &list, NULL, "list the operations, and run nothing"},
     {OPTION_FLAG, 'j', "json", &json, NULL, "with --list: print JSON"},
     {OPTION_END, 0, NULL, NULL, NULL, NULL},

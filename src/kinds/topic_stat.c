@@ -80,17 +80,18 @@ static uint64_t cursor_lag(const struct topic_map *map, uint32_t entry, uint32_t
 	return lag > 0 ? (uint64_t)lag : 0; /* read after the position was, in a moving picture */
 }
 
-static uint64_t greatest_lag(const struct topic_map *map, uint32_t lane)
+/* Of each lane, once: for each subscriber anew it would be subscribers squared times lanes. */
+static void find_greatest_lags(const struct topic_map *map, uint64_t *ret_greatest)
 {
-	uint64_t greatest = 0;
 	for (uint32_t i = 0; i < map->subscribers; i++)
 		if (word_state(atomic_load(&map->entries[i])) == ENTRY_LOSSLESS)
-			greatest = max_u64(greatest, cursor_lag(map, i, lane));
-	return greatest;
+			for (uint32_t lane = 0; lane < map->lane_count; lane++)
+				ret_greatest[lane] =
+				    max_u64(ret_greatest[lane], cursor_lag(map, i, lane));
 }
 
-static void fill_subscriber(const struct topic_map *map, uint32_t entry, unsigned state,
-			    struct shoal_topic_seat *seat)
+static void fill_subscriber(const struct topic_map *map, const uint64_t *greatest, uint32_t entry,
+			    unsigned state, struct shoal_topic_seat *seat)
 {
 	const struct topic_record *record = topic_record(map, entry);
 	seat->lost = atomic_load(&record->lost);
@@ -98,7 +99,7 @@ static void fill_subscriber(const struct topic_map *map, uint32_t entry, unsigne
 		uint64_t lag = cursor_lag(map, entry, i);
 		seat->position += atomic_load(&record->cursors[i]);
 		seat->lag += lag;
-		bool slowest = lag > 0 && lag == greatest_lag(map, i);
+		bool slowest = lag > 0 && lag == greatest[i];
 		bool gated = is_gated(&map->controls[i]);
 		if ((state == ENTRY_LOSSLESS && slowest && (is_full(map, lag) || gated)) ||
 		    (state == ENTRY_ARRIVING && gated))
@@ -106,8 +107,8 @@ static void fill_subscriber(const struct topic_map *map, uint32_t entry, unsigne
 	}
 }
 
-static void fill_role(const struct topic_map *map, struct tag tag, uint32_t role,
-		      struct shoal_topic_seat *seat)
+static void fill_role(const struct topic_map *map, const uint64_t *greatest, struct tag tag,
+		      uint32_t role, struct shoal_topic_seat *seat)
 {
 	const char *text = role == TOPIC_PUBLISHER    ? "publisher"
 			   : role == TOPIC_SUBSCRIBER ? "subscriber"
@@ -120,13 +121,13 @@ static void fill_role(const struct topic_map *map, struct tag tag, uint32_t role
 		uint64_t word = atomic_load(&map->entries[i]);
 		unsigned state = word_state(word);
 		if (state != ENTRY_FREE && state != ENTRY_JOINING && tag_equal(word_tag(word), tag))
-			fill_subscriber(map, i, state, seat);
+			fill_subscriber(map, greatest, i, state, seat);
 	}
 }
 
 /* False: it was given back meanwhile. */
-static bool fill_seat(struct snapshot *snapshot, const struct topic_map *map, uint32_t number,
-		      struct shoal_topic_seat *seat)
+static bool fill_seat(struct snapshot *snapshot, const struct topic_map *map,
+		      const uint64_t *greatest, uint32_t number, struct shoal_topic_seat *seat)
 {
 	const struct seat_entry *entry = seat_entry(&map->region, number);
 	uint64_t word = atomic_load(&entry->word);
@@ -140,13 +141,15 @@ static bool fill_seat(struct snapshot *snapshot, const struct topic_map *map, ui
 	memcpy(seat->name, entry->name, sizeof(seat->name));
 	seat->name[sizeof(seat->name) - 1] = '\0';
 	struct tag tag = {number, word_tag(word).generation};
-	fill_role(map, tag, word_state(word) == SEAT_JOINING ? 0 : entry->role, seat);
+	fill_role(map, greatest, tag, word_state(word) == SEAT_JOINING ? 0 : entry->role, seat);
 	return seat->health != REGISTRY_LEFT;
 }
 
-static void fill_stat(struct snapshot *snapshot, const struct topic_map *map,
+/* `greatest` is room for a number a lane, all 0. */
+static void fill_stat(struct snapshot *snapshot, const struct topic_map *map, uint64_t *greatest,
 		      struct shoal_topic_stat *stat)
 {
+	find_greatest_lags(map, greatest);
 	stat->payload_bytes = map->payload_bytes;
 	stat->slots = map->slots;
 	stat->inline_bytes = map->inline_bytes;
@@ -161,7 +164,7 @@ static void fill_stat(struct snapshot *snapshot, const struct topic_map *map,
 	}
 	for (uint32_t i = 0; i < map->region.seat_count; i++)
 		if (word_state(atomic_load(&seat_entry(&map->region, i)->word)) != SEAT_FREE &&
-		    fill_seat(snapshot, map, i, &stat->seats[stat->seat_count]))
+		    fill_seat(snapshot, map, greatest, i, &stat->seats[stat->seat_count]))
 			stat->seat_count++;
 }
 
@@ -174,17 +177,20 @@ int shoal_topic_stat(const char *name, unsigned flags, struct shoal_topic_stat *
 	if (r < 0)
 		return r;
 	struct shoal_topic_stat *stat = calloc(1, sizeof(*stat));
+	uint64_t *greatest = calloc(map.lane_count, sizeof(*greatest));
 	if (stat) {
 		stat->lanes = calloc(map.lane_count, sizeof(*stat->lanes));
 		stat->seats = calloc(map.region.seat_count, sizeof(*stat->seats));
 	}
-	if (!stat || !stat->lanes || !stat->seats) {
+	if (!stat || !stat->lanes || !stat->seats || !greatest) {
+		free(greatest);
 		shoal_topic_stat_free(stat);
 		registry_drop(&snapshot);
 		return error_fail(ENOMEM, "no memory for a picture of '%s'", name);
 	}
 	registry_describe(&snapshot, name, kinds, &stat->object);
-	fill_stat(&snapshot, &map, stat);
+	fill_stat(&snapshot, &map, greatest, stat);
+	free(greatest);
 	registry_drop(&snapshot);
 	*ret_stat = stat;
 	return 0;

@@ -9,14 +9,30 @@
 /* Each time somebody else has got a seat. */
 enum { LOCK_TRIES = 64 };
 
-static int find_free_byte(int fd, uint32_t first, uint32_t count, uint32_t *ret)
+/* So many seats are taken in turn, whatever their words say. */
+enum { ALWAYS_TRIED = 64 };
+
+/*
+ * In vain, a try costs the kernel a walk along the locks of the file; with thousands of seats each
+ * tried in vain, the last to come would wait for millions of steps. So behind the first few those
+ * come first whose words say that they are free. The word is a hint: only the lock decides, and
+ * what belongs to the dead says that it is taken, and comes when nothing else is left.
+ */
+static int find_free_byte(const struct region *region, int fd, uint32_t first, uint32_t count,
+			  uint32_t *ret)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		int r = os->lock(fd, SEGMENT_SEAT_LOCK + first + i);
-		if (r == -EAGAIN)
-			continue;
-		*ret = first + i;
-		return r;
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < count; i++) {
+			uint64_t word = atomic_load(&seat_entry(region, first + i)->word);
+			bool likely_free = i < ALWAYS_TRIED || word_state(word) == SEAT_FREE;
+			if (likely_free != (round == 0))
+				continue;
+			int r = os->lock(fd, SEGMENT_SEAT_LOCK + first + i);
+			if (r == -EAGAIN)
+				continue;
+			*ret = first + i;
+			return r;
+		}
 	}
 	return -EUSERS;
 }
@@ -52,7 +68,7 @@ static int lock_and_map(struct segment *segment, uint32_t first, uint32_t count,
 	int fd = segment_reopen(segment);
 	if (fd < 0)
 		return fd;
-	int r = find_free_byte(fd, first, count, &seat->tag.seat);
+	int r = find_free_byte(&segment->region, fd, first, count, &seat->tag.seat);
 	if (r == 0)
 		r = os->map(fd, PAGE_BYTES, OS_MAP_NONE, &seat->lock_page);
 	os->close(fd);

@@ -29,7 +29,8 @@ static inline struct seat_entry *seat_entry(const struct region *region, uint32_
 }
 
 /*
- * Takes the lock byte of the first seat in [first, first + count) that nobody holds.
+ * Takes the lock byte of a seat in [first, first + count) that nobody holds: the first, but that
+ * of many the seats of the dead come after those that were given back.
  * Returns 0 and sets tag.seat, or -EUSERS without a detail, or what the kernel says.
  */
 int seat_lock(struct segment *segment, uint32_t first, uint32_t count, struct seat *seat);

@@ -184,6 +184,54 @@ static void test_a_seat_says_who_has_it(void **state)
 	assert_int_equal(process.start_time, entry.start_time);
 }
 
+static int tries;
+
+static int count_tries(int fd, uint64_t offset)
+{
+	tries++;
+	return os_linux.lock(fd, offset);
+}
+
+/* Nobody holds their bytes, but their words say that they are taken. */
+static void test_of_many_the_seats_of_the_dead_come_last(void **state)
+{
+	(void)state;
+	enum { MANY = 200, FREE = 150 };
+	struct os_calls calls = os_linux;
+	struct segment segment;
+	struct seat first[MANY], seat;
+	struct segment_spec spec = {.kind = 9, .seat_count = MANY, .mode = 0600};
+	spec.body_bytes = spec.reserve_bytes = 4096;
+	assert_int_equal(segment_name_parse("many", &name), 0);
+	assert_int_equal(segment_create(&segment, &name, &spec), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		atomic_store(&seat_entry(&segment.region, i)->word,
+			     word_make(i == FREE ? SEAT_FREE : SEAT_TAKEN, (struct tag){i, 1}));
+	calls.lock = count_tries;
+	os = &calls;
+	/* The first ones are taken in turn; that the others hold theirs is not asked of each. */
+	for (uint32_t i = 0; i < 64; i++) {
+		assert_int_equal(seat_lock(&segment, 0, MANY, &first[i]), 0);
+		assert_int_equal(first[i].tag.seat, i);
+	}
+	tries = 0;
+	assert_int_equal(seat_lock(&segment, 0, MANY, &first[FREE]), 0);
+	assert_int_equal(first[FREE].tag.seat, FREE);
+	assert_true(tries <= 64 + 2);
+	/* None is free any more: then those of the dead. */
+	for (uint32_t i = 64; i < MANY; i++) {
+		if (i == FREE)
+			continue;
+		assert_int_equal(seat_lock(&segment, 0, MANY, &first[i]), 0);
+		assert_int_equal(first[i].tag.seat, i);
+	}
+	assert_int_equal(seat_lock(&segment, 0, MANY, &seat), -EUSERS);
+	os = &os_linux;
+	for (uint32_t i = 0; i < MANY; i++)
+		seat_unlock(&first[i]);
+	segment_close(&segment);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -194,6 +242,7 @@ int main(void)
 	    TEST(test_the_stopped_are_alive_and_the_killed_are_dead),
 	    TEST(test_a_child_inherits_no_seat),
 	    TEST(test_a_seat_says_who_has_it),
+	    cmocka_unit_test(test_of_many_the_seats_of_the_dead_come_last),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

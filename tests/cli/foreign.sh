@@ -11,6 +11,8 @@ stranger() {
 }
 stranger --version >out 2>&1 || { echo "skipped: no other user can run the command: $(cat out)"; exit 77; }
 
+mkfifo pipe
+
 has_seats_foreign() {
 	[ "$("$SHOAL_BIN" stat --foreign -n -o role,health "$1" | grep -c "^subscriber  *alive")" -eq "$2" ]
 }
@@ -46,6 +48,33 @@ ends 0 $sub
 equal "$(cat arrived)" x
 exits 0 "$SHOAL_BIN" rm t --foreign --yes
 nothing_left
+
+section "what a stranger left behind: gc counts it, and removes it with --foreign"
+echo x >in
+(cd / && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$SHOAL_BIN" pub left/t) \
+	<pipe 2>pub.err 3>&- &
+pub=$!
+exec 3>pipe
+wait_for grep -q "made the topic left/t" pub.err
+dies $pub
+exec 3>&-
+stranger create left/kept 2>err || bad "create: $(cat err)"
+exits 0 "$SHOAL_BIN" gc left --yes
+equal "$(cat out)" "" "nothing of ours"
+has err "1 object of other users left alone; --foreign includes it"
+has_not err kept
+has_not err "nothing was left behind"
+exits 0 "$SHOAL_BIN" gc left --yes --kept
+has err "2 objects of other users left alone; --foreign includes them"
+exits 1 "$SHOAL_BIN" gc left --foreign </dev/null
+has out "would be removed"
+has err "1 kept object nobody is in left alone"
+exits 0 "$SHOAL_BIN" gc left --foreign --yes
+has out removed
+has_not out kept
+exits 0 "$SHOAL_BIN" gc left --foreign --kept --yes
+has out left/kept
+nothing_left "gc --foreign"
 
 section "a stranger can't open ours: its mode says so"
 exits 0 "$SHOAL_BIN" create mine

@@ -73,7 +73,16 @@ json "$publisher.pid=$pub" "$publisher.lane=0" "$publisher.lag=null" "$subscribe
 section "ls, rm, gc"
 exits 0 "$SHOAL_BIN" ls --json
 json '.#1' '0.name="g/t"' '0.seats_taken=2' '0.seats_alive=2' '0.size:integer' '0.used:integer' \
-	'0.uid:integer' '0.owner:string' '0.problem=""'
+	'0.uid:integer' '0.owner:string' '0.kept=false' '0.problem=""'
+exits 0 "$SHOAL_BIN" create kept
+exits 0 "$SHOAL_BIN" ls kept --json
+json '0.kept=true' '0.health="idle"'
+exits 0 "$SHOAL_BIN" stat kept --json
+json '0.kept=true'
+dd if=/dev/urandom of="$SHOAL_DIR/shoal:kept" bs=4096 count=1 conv=notrunc 2>dd.err
+exits 0 "$SHOAL_BIN" ls kept --json
+json '0.kept=null' '0.health="damaged"'
+exits 0 "$SHOAL_BIN" rm kept --force --yes
 exits 0 "$SHOAL_BIN" ls --json -o name,used
 json '0#2' '0.used:integer'
 exits 1 "$SHOAL_BIN" rm --json g/t </dev/null

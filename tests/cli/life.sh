@@ -108,6 +108,18 @@ exec 3>&-
 ends 0 $pub
 exits 0 "$SHOAL_BIN" rm t --yes
 
+section "in a kept topic nobody waits for a first subscriber, whoever else is in it"
+exits 0 "$SHOAL_BIN" create t
+"$SHOAL_BIN" pub t <pipe 2>pub.err 3>&- &
+pub=$!
+exec 3>pipe
+wait_for has_seats t publisher alive 1
+echo one | exits 0 "$SHOAL_BIN" pub t
+equal "$(cat err)" "" "it waits"
+exec 3>&-
+ends 0 $pub
+exits 0 "$SHOAL_BIN" rm t --yes
+
 section "a kept topic holds its messages: from the oldest, or only what comes now"
 seq 5 | exits 0 "$SHOAL_BIN" pub t --keep
 exits 0 "$SHOAL_BIN" sub t

@@ -27,9 +27,13 @@ equal "$(names market/)" "market/news market/ticks "
 exits 0 "$SHOAL_BIN" ls
 has out NAME
 has out "0640"
+has out KEPT
+exits 0 "$SHOAL_BIN" stat market/news
+has out "market/news: topic, idle, kept"
 exits 0 "$SHOAL_BIN" ls -n -o name,mode,seats,size --bytes market/ticks
 grep -Eq '^market/ticks 0640 +0 +[0-9]{6,}$' out || bad "columns: $(cat out)"
 exits 1 "$SHOAL_BIN" ls nobody
+has err "no object and no group nobody"
 exits 0 "$SHOAL_BIN" ls -o HEALTH,Name
 equal "$(head -n 1 out | tr -s ' ')" "HEALTH NAME"
 
@@ -77,6 +81,8 @@ exits 3 "$SHOAL_BIN" rm t --yes
 has err "pid $pub (shoal, publisher)"
 has err "pid $sub (shoal, subscriber)"
 has err "--force"
+exits 0 "$SHOAL_BIN" ls -n -o name,kept
+equal "$(tr -s ' ' <out)" "t -" "kept"
 exits 0 "$SHOAL_BIN" stat t -o pid,role,health
 has out "$pub publisher  alive"
 exits 0 "$SHOAL_BIN" rm t --yes --force

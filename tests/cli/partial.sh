@@ -60,7 +60,7 @@ for signal in INT TERM; do
 		u32 1000000
 		x 200000
 	} >in
-	cut $signal "--frame u32" "stopped after 1 messages" 7
+	cut $signal "--frame u32" "stopped after 1 message: " 7
 	has pub.err "a part of a message, 200000 of its 1000000 bytes"
 	{
 		u32 100000
@@ -174,5 +174,20 @@ exits 0 "$SHOAL_BIN" pub t -w 1 --frame none --size 1000000 <in
 has_not err "not published"
 ends 0 $sub
 size_is arrived 1500008 || bad "two messages: $(stat -c %s arrived)"
+
+section "a topic that takes less than --size takes what is short enough"
+exits 0 "$SHOAL_BIN" create t --payload 1M --slots 16
+printf hi >in
+exits 0 "$SHOAL_BIN" pub t --frame none --size 4M <in
+x 1048576 >in
+exits 0 "$SHOAL_BIN" pub t --frame none --size 4M <in
+x 1048577 >in
+exits 3 "$SHOAL_BIN" pub t --frame none --size 4M <in
+has err "a message of 1048577 bytes does not fit"
+exits 3 "$SHOAL_BIN" pub t --frame none --size 4M --no-wait </dev/zero
+has err "does not fit"
+"$SHOAL_BIN" sub t --frame u32 --count 2 >arrived
+size_is arrived $((4 + 2 + 4 + 1048576)) || bad "two messages: $(stat -c %s arrived)"
+exits 0 "$SHOAL_BIN" rm t --yes
 
 finish

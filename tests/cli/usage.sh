@@ -28,6 +28,13 @@ refused "greater than 0" pub x --rate 0
 refused "whole number" pub x --count 1.5
 refused "at least 1" pub x --count 0
 refused "at least 1" sub x --count 0
+refused "at least 1" pub x --frame none --size 0
+for geometry in lanes slots subscribers payload message; do
+	refused "--$geometry takes a" create x --$geometry 0
+	has err "at least 1"
+	refused "at least 1" pub x --$geometry 0
+done
+refused "at least 1" torture --exhaustive all --depth 0
 refused "--frame none" pub x --size 100
 refused "K, M, G or T" pub x --frame none --size 12Q
 refused "octal" create x --mode 0888
@@ -67,7 +74,7 @@ for verb in pub sub ls stat create rm gc; do
 done
 
 section "a folder for the objects that isn't there"
-for call in ls gc "create x" "rm x" "stat x" "pub x"; do
+for call in ls gc "create x" "rm x" "stat x" "pub x" "sub x"; do
 	# shellcheck disable=SC2086
 	SHOAL_DIR=$SHOAL_DIR/none exits 3 "$SHOAL_BIN" $call </dev/null
 	has err "$SHOAL_DIR/none"
@@ -81,7 +88,45 @@ if [ -w /dev/full ]; then
 	echo x | timeout 20 "$SHOAL_BIN" pub k --keep 2>err
 	timeout 20 "$SHOAL_BIN" sub k >/dev/full 2>err
 	equal $? 3 "sub to /dev/full"
+	equal "$(cat err)" "shoal: standard output: No space left on device" "not the topic's room"
 	exits 0 "$SHOAL_BIN" rm k --yes
+
+	echo "- nor is it the topic that wasn't there when we came"
+	"$SHOAL_BIN" sub late >/dev/full 2>sub.err &
+	sub=$!
+	wait_for grep -q "waiting for the topic" sub.err
+	echo x | timeout 20 "$SHOAL_BIN" pub late 2>err
+	ends 3 $sub
+	has sub.err "standard output: No space left on device"
+	has_not sub.err "there is no object"
 fi
+
+section "a reader that went away is no failure, however much there was to print"
+for name in $(seq 100); do
+	shoal create "many/topic-with-a-long-name-$name" --lanes 64 --slots 16 --payload 4K 2>err ||
+		bad "create: $(cat err)"
+done
+mkfifo nobody
+exec 4<>nobody 5>nobody 4>&-
+for call in "ls --json" "ls --json -o name,size" "ls" "stat many --json" "stat many" \
+	"stat many -o pid --json" "rm many --json" "gc --kept --json"; do
+	wanted=0
+	[ "${call%% *}" = rm ] || [ "${call%% *}" = gc ] && wanted=1
+	# shellcheck disable=SC2086
+	timeout 20 "$SHOAL_BIN" $call >&5 2>err </dev/null
+	equal $? $wanted "$call: $(cat err)"
+	has_not err "tandard output"
+done
+exec 5>&-
+exits 0 "$SHOAL_BIN" stat many --json
+[ "$(wc -c <out)" -gt 70000 ] || bad "less than a pipe holds"
+exits 0 "$SHOAL_BIN" rm many --yes
+
+section "an input that can't be read"
+exits 3 "$SHOAL_BIN" pub late --no-wait </
+has err "standard input: Is a directory"
+has_not err "there is no object"
+exits 3 "$SHOAL_BIN" pub late --no-wait --frame none --size 1M </
+has err "standard input: Is a directory"
 
 finish

@@ -51,6 +51,12 @@ def section($title; $job; $mode):
 + "(\(.machine.pinned | map(tostring) | join(" and ")) are used), Linux \(.machine.kernel)"
 + (if .machine.hypervisor then ", a virtual machine" else "" end)
 + ", governor \(.machine.governor); \([.results[].starts // 0] | max) starts of each.",
+"",
+"Noise: the processors were \(.machine.busy_percent_before | three) % busy just before, the hypervisor "
++ "kept \(.machine.steal_percent | three) % of the time"
++ ([.results[].preempted // empty] as $times
+   | if $times == [] then "" else ", \($times | add) of \([.results[].switches // 0] | add) context "
+     + "switches were involuntary" end) + ".",
 (if .machine.busy_percent_before > 10 or .machine.steal_percent > 1
  then "", "**The machine was not quiet: these figures are worth little.**" else empty end),
 "",

@@ -89,6 +89,9 @@ struct compare_line compare_results(const struct run_result *old, const struct r
 	line.change = line.new_value / line.old_value - 1;
 	if (limit)
 		line.verdict = COMPARE_LIMIT;
+	else if (ratio && new->mode == RUN_SLEEPING &&
+		 run_has(old->limit_figure) != run_has(new->limit_figure))
+		line.verdict = COMPARE_BEFORE;
 	else if (!ratio && !same_machine)
 		line.verdict = COMPARE_MACHINE;
 	else if (!(old->starts >= COMPARE_STARTS && new->starts >= COMPARE_STARTS))

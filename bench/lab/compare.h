@@ -26,7 +26,8 @@
  *
  * No verdict, with the reason, where there is none to give: fewer than five starts on either side;
  * processors that shared a cache in most starts of one run and not of the other; an absolute figure
- * from another machine. Nor on the limits themselves: they are the machine.
+ * from another machine. Nor on what sleeps, where one of the runs is from before its ratio was made
+ * of the run's own limit (summary.h). Nor on the limits themselves: they are the machine.
  */
 #ifndef BENCH_LAB_COMPARE_H
 #define BENCH_LAB_COMPARE_H
@@ -50,6 +51,7 @@ enum compare_verdict {
 	COMPARE_FEW,     /* too few starts */
 	COMPARE_PLACE,   /* the processors lay otherwise */
 	COMPARE_MACHINE, /* no ratio, and another machine */
+	COMPARE_BEFORE,  /* of what sleeps, one run's ratio is to the limit of each start */
 	COMPARE_LIMIT,   /* it is a limit */
 	COMPARE_MISSING, /* the new run has no figures for it */
 	COMPARE_NEW,     /* the old run has none */

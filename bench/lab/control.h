@@ -32,11 +32,13 @@ struct lab_control {
 
 	/* By the sides, of each part: what was measured. */
 	struct lab_measured {
-		uint64_t count;
+		uint64_t count;    /* those that the clock saw */
+		uint64_t messages; /* all */
 		int64_t took_ns;
 		double p50; /* in the histogram's unit */
 		double cpu_s[2];
 		uint64_t switches[2];
+		uint64_t preempted[2]; /* so many of them involuntary */
 	} measured[LAB_PARTS];
 	alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
 };

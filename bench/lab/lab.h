@@ -40,8 +40,8 @@ struct lab_case {
 
 #define LAB_REASON 256
 
-/* Latencies to within a hundredth, up to 2^40 ns or ticks: minutes. */
-#define LAB_LATENCY_DIGITS  2
+/* Latencies to within a thousandth, up to 2^40 ns or ticks: minutes. */
+#define LAB_LATENCY_DIGITS  3
 #define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
 #define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
 

@@ -93,8 +93,10 @@ static void make_panel(const struct run_document *run, struct picture_panel *pan
 		if (result->unavailable == NULL && compare_but_for_mode(result, members[0]) == 0)
 			widen_by_result(panel, result);
 	}
-	if (panel->limit != NULL)
+	if (panel->limit != NULL) {
 		widen_by_result(panel, panel->limit);
+		widen(panel, panel->limit->limit_figure);
+	}
 }
 
 int picture_panels_make(const struct run_document *run, struct picture_panels *ret_panels)

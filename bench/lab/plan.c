@@ -192,8 +192,6 @@ static void add_case(struct lab_plan *plan, const struct lab_case *what)
 	else if (what->slots > 0 && !transport->has_slots)
 		snprintf(figure->missing, sizeof figure->missing,
 			 "it has no slots to choose the number of");
-	else if (what->job != LAB_STREAM)
-		lab_latency_make(&figure->latency);
 	plan->count++;
 }
 
@@ -310,7 +308,5 @@ int plan_make(const struct verb *verb, const struct lab_request *request, struct
 
 void plan_free(struct lab_plan *plan)
 {
-	for (size_t i = 0; i < plan->count; i++)
-		free(plan->figures[i].latency.memory);
 	free(plan->figures);
 }

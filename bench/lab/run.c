@@ -103,41 +103,52 @@ static double messages_s(const struct lab_measured *measured)
 	return (double)measured->count * 1e9 / (double)measured->took_ns;
 }
 
-/* A round trip to a round trip of the line; a stream to a stream through the ring; a message that
- * went one way, with its queueing, to half a round trip. */
-static double ratio_of(const struct lab_control *control)
+/* A round trip is compared with a round trip of the line, a stream with one through the ring, and a
+ * message that went one way, with its queueing, with half a round trip. */
+static double limit_of(const struct lab_control *control, double line_ns)
 {
-	const struct lab_measured *measured = control->measured;
-	double line_ns = measured[LAB_LINE].p50 * control->tick_ns;
-
 	switch (control->what[LAB_SUBJECT].job) {
 	case LAB_STREAM:
-		return messages_s(&measured[LAB_SUBJECT]) / messages_s(&measured[LAB_LIMIT]);
+		return messages_s(&control->measured[LAB_LIMIT]);
 	case LAB_OPEN_LOOP:
-		return measured[LAB_SUBJECT].p50 / (line_ns / 2.0);
+		return line_ns / 2.0;
 	default:
-		return measured[LAB_SUBJECT].p50 / measured[LAB_LINE].p50;
+		return line_ns;
 	}
 }
 
-static void add_start(struct lab_figure *figure, struct lab_control *control)
+static void read_latency(const struct lab_control *control, struct lab_start *start)
 {
+	bool timed = control->what[LAB_SUBJECT].job != LAB_STREAM;
+	double unit_ns = control->what[LAB_SUBJECT].job == LAB_OPEN_LOOP ? 1.0 : control->tick_ns;
 	struct shoal_histogram latency;
-	const struct lab_measured *measured = &control->measured[LAB_SUBJECT];
-	double line_ns = control->measured[LAB_LINE].p50 * control->tick_ns;
 
-	figure->near += line_ns <= BENCH_FAR_NS;
-	figure->ratio[figure->starts] = ratio_of(control);
-	figure->messages_s[figure->starts] = messages_s(measured);
-	figure->starts++;
+	if (!timed ||
+	    shoal_histogram_attach(&latency, (void *)control->latency, sizeof control->latency) < 0)
+		return;
+	for (size_t i = 0; i < LAB_PERCENTS; i++)
+		start->ns[i] =
+		    unit_ns * (double)shoal_histogram_percentile(&latency, lab_percents[i].percent);
+	start->max_ns = unit_ns * (double)shoal_histogram_max(&latency);
+}
+
+static void add_start(struct lab_figure *figure, const struct lab_control *control)
+{
+	const struct lab_measured *measured = &control->measured[LAB_SUBJECT];
+	struct lab_start *start = &figure->start[figure->starts++];
+
+	start->line_ns = control->measured[LAB_LINE].p50 * control->tick_ns;
+	start->limit = limit_of(control, start->line_ns);
+	start->messages_s = messages_s(measured);
+	read_latency(control, start);
+	figure->near += start->line_ns <= BENCH_FAR_NS;
 	figure->piece = control->link[LAB_SUBJECT].piece;
+	figure->messages += measured->messages;
 	for (int side = 0; side < 2; side++) {
 		figure->cpu_s += measured->cpu_s[side];
 		figure->switches += measured->switches[side];
+		figure->preempted += measured->preempted[side];
 	}
-	if (figure->latency.memory != NULL &&
-	    shoal_histogram_attach(&latency, control->latency, sizeof control->latency) == 0)
-		shoal_histogram_add(&figure->latency, &latency);
 }
 
 static void run_sides(int control_fd, struct lab_control *control, struct lab_figure *figure)

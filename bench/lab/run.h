@@ -5,8 +5,7 @@
 
 #include "control.h"
 #include "machine.h"
-
-#define LAB_STARTS_MAX 64
+#include "summary.h"
 
 /* A case, and what its starts gave. */
 struct lab_figure {
@@ -16,12 +15,12 @@ struct lab_figure {
 	uint64_t piece;  /* it went in pieces of so many bytes; 0: whole */
 	uint32_t starts; /* how many there were */
 	uint32_t near;   /* how many of them with near cores (BENCH_FAR_NS) */
-	double ratio[LAB_STARTS_MAX];
-	double messages_s[LAB_STARTS_MAX];
-	double cpu_s; /* of both sides in all starts */
+	struct lab_start start[LAB_STARTS_MAX];
+	/* Of all starts, and of both sides. */
+	uint64_t messages; /* those that warm up included, as in what follows */
+	double cpu_s;
 	uint64_t switches;
-	/* Of all starts; ticks, or ns in an open loop. Without memory: a stream. */
-	struct shoal_histogram latency;
+	uint64_t preempted; /* so many of the switches because somebody else took the processor */
 };
 
 /* How irregularly a core gets on that does nothing but look at the clock: ns between two looks. */

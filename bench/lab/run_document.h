@@ -42,12 +42,18 @@ struct run_result {
 	double max_ns;
 	double msgs_per_s;
 	double bytes_per_s;
-	const char *limit; /* the transport whose figure is the limit, or NULL */
-	double ratio;      /* to that limit */
-	double low;        /* quartiles of the ratio over the process starts */
+	const char *limit;   /* the transport whose figure is the limit, or NULL */
+	double ratio;        /* to that limit */
+	double limit_figure; /* what the ratio is to: ns, or messages/s of a stream. RUN_NONE in a
+				document from before there was one: there, number and ratio are
+				medians of their own, and may disagree */
+	double low;          /* quartiles of the ratio over the process starts */
 	double high;
+	double messages; /* so many went through in all starts */
 	double cpu_s;
+	double cpu_ns_per_message;
 	double switches;
+	double preempted; /* so many of the switches because somebody else took the processor */
 	double starts;
 	double near; /* so many of the starts had processors that share a cache */
 	struct run_percentile *points;

@@ -75,6 +75,7 @@ static void meet(struct lab_side *me)
 struct cost {
 	double cpu_s;
 	uint64_t switches;
+	uint64_t preempted;
 };
 
 static double cpu_s(const struct rusage *usage)
@@ -97,8 +98,8 @@ static int64_t run_once(struct lab_side *me, uint64_t count, struct cost *ret_co
 	took_ns = me->transport->run[me->what->job](me, count);
 	getrusage(RUSAGE_SELF, &after);
 	ret_cost->cpu_s = cpu_s(&after) - cpu_s(&before);
-	ret_cost->switches =
-	    (uint64_t)(after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw);
+	ret_cost->preempted = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+	ret_cost->switches = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw) + ret_cost->preempted;
 	if (took_ns > 0)
 		control->took_ns = took_ns;
 	meet(me);
@@ -143,6 +144,7 @@ static uint64_t enough(struct lab_side *me, int64_t wanted_ns)
 static void measure(struct lab_side *me, struct lab_measured *measured, int64_t wanted_ns)
 {
 	uint64_t count = enough(me, wanted_ns);
+	uint64_t first = me->first;
 	struct cost cost;
 	int64_t took_ns;
 
@@ -150,9 +152,11 @@ static void measure(struct lab_side *me, struct lab_measured *measured, int64_t 
 	took_ns = run_once(me, count, &cost);
 	measured->cpu_s[me->side] = cost.cpu_s;
 	measured->switches[me->side] = cost.switches;
+	measured->preempted[me->side] = cost.preempted;
 	if (!has_clock(me->side, me->what->job))
 		return;
 	measured->count = count;
+	measured->messages = me->first - first;
 	measured->took_ns = took_ns;
 	measured->p50 = (double)shoal_histogram_percentile(me->latency, 50.0);
 }

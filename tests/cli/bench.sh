@@ -35,6 +35,37 @@ results() {
 	grep -c '"transport":' out
 }
 
+# Every figure of ./out is its ratio times the limit, which is one for all that share it; and a
+# percentile is there when ten messages lie beyond it, and only then.
+consistent() {
+	awk -F'[:,] *' '
+	function check() {
+		figure = job == "\"stream\"" ? at["msgs_per_s"] : at["p50_ns"]
+		limit = job == "\"stream\"" ? at["limit_msgs_per_s"] : at["limit_p50_ns"]
+		off = figure / (limit * at["ratio_to_limit"]) - 1
+		if (off > 1e-4 || off < -1e-4)
+			print name, job, "figure", figure, "ratio", at["ratio_to_limit"], "limit", limit
+		key = job (job == "\"stream\"" ? at["size"] : "")
+		if (key in limits && limits[key] != limit)
+			print name, job, "limit", limit, "and", limits[key]
+		limits[key] = limit
+		if (job == "\"stream\"")
+			return
+		if ((at["p99_ns"] == "null") != (at["messages"] < 1000))
+			print name, job, "p99", at["p99_ns"], "of", at["messages"]
+		if ((at["p999_ns"] == "null") != (at["messages"] < 10000))
+			print name, job, "p99.9", at["p999_ns"], "of", at["messages"]
+	}
+	{ gsub(/^ +/, ""); field = substr($1, 2, length($1) - 2) }
+	field == "transport" { name = $2; delete at }
+	field == "job" { job = $2 }
+	{ at[field] = $2 }
+	/^}/ && "ratio_to_limit" in at { check(); delete at }
+	' out >wrong
+	[ ! -s wrong ] || bad "$(head -3 wrong)"
+	grep -q '"ratio_to_limit"' out || bad "nothing to check"
+}
+
 section "wrong calls"
 refused "unknown option" --frob
 refused "no arguments" pipe
@@ -83,16 +114,18 @@ for i in $(seq 0 $((count - 1))); do
 	"$check" "results.$i.unavailable:string" <out 2>/dev/null && continue
 	holds "results.$i.msgs_per_s:real" "results.$i.bytes_per_s:real" \
 		"results.$i.ratio_to_limit:real" "results.$i.spread#2" "results.$i.cpu_s:real" \
-		"results.$i.switches:integer" "results.$i.starts=1" "results.$i.near:integer"
+		"results.$i.switches:integer" "results.$i.starts=1" "results.$i.near:integer" \
+		"results.$i.messages:integer" "results.$i.cpu_ns_per_message:real" \
+		"results.$i.preempted:integer"
 	if "$check" "results.$i.job=\"stream\"" <out 2>/dev/null; then
 		holds "results.$i.p50_ns=null" "results.$i.percentiles=null" \
-			"results.$i.limit=\"ring\""
+			"results.$i.limit=\"ring\"" "results.$i.limit_msgs_per_s:real"
 	else
-		holds "results.$i.p50_ns:real" "results.$i.p99_ns:real" "results.$i.p999_ns:real" \
-			"results.$i.max_ns:real" "results.$i.percentiles#7" \
-			"results.$i.limit=\"line\""
+		holds "results.$i.p50_ns:real" "results.$i.max_ns:real" \
+			"results.$i.limit=\"line\"" "results.$i.limit_p50_ns:real"
 	fi
 done
+consistent
 nothing_left "a whole run"
 
 section "other sizes"
@@ -123,6 +156,8 @@ equal $code 0
 has out "Round trips, both sides spin"
 has out "Streams, who waits sleeps"
 has out "NEAR: the starts"
+has out "CPU/MSG"
+has out "were involuntary"
 bench --transports pipe --jobs stream --sizes 64K -n -b -o transport,job,mode,size
 equal "$(tr -s ' ' <out)" "pipe stream sleeping 65536"
 

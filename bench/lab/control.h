@@ -29,6 +29,8 @@ struct lab_control {
 	struct bench_steps steps;
 	int64_t took_ns;
 	int64_t start_ns; /* of an open loop: when the first message is due */
+	/* How many messages it has: side 0 makes them fewer when time is up. */
+	BENCH_ATOMIC(uint64_t) end;
 
 	/* By the sides, of each part: what was measured. */
 	struct lab_measured {
@@ -42,5 +44,9 @@ struct lab_control {
 	} measured[LAB_PARTS];
 	alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
 };
+
+/* Before the last message is sent; who has that one knows. */
+void lab_say_end(struct lab_control *control, uint64_t end);
+uint64_t lab_end(const struct lab_control *control);
 
 #endif

@@ -132,33 +132,46 @@ BENCH_INLINE int64_t lab_stream_loop(struct lab_side *me, size_t bytes, uint64_t
  * A message is sent when it is due, or at once when that is past: then it waited because those
  * before it took too long, and the time that it waited is counted. The sender spins until a
  * message is due, since a sleeper would come late.
+ *
+ * Where the rate is more than goes through, the clock ends it: of what was due by then, the message
+ * that is sent at that moment is the last. The sender says so before it sends it, so whoever takes
+ * it knows.
  */
 BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t count,
 				    lab_send *send, lab_take *take)
 {
 	double apart_ns = 1e9 / me->what->rate;
 	int64_t start_ns = me->control->start_ns;
+	int64_t stop_ns = start_ns + (int64_t)((double)count * apart_ns);
+	uint64_t end = count;
 	uint64_t sum = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < end; i++) {
 		int64_t due_ns = start_ns + (int64_t)((double)i * apart_ns);
 		int64_t late_ns;
 
 		if (me->side == 0) {
-			while (bench_now_ns() < due_ns)
+			int64_t now_ns = bench_now_ns();
+
+			for (; now_ns < due_ns; now_ns = bench_now_ns())
 				bench_relax();
+			if (now_ns >= stop_ns) {
+				end = i + 1;
+				lab_say_end(me->control, end);
+			}
 			send(me, bytes, me->first + i);
 			continue;
 		}
 		sum += take(me, bytes, me->first + i);
 		late_ns = bench_now_ns() - due_ns;
 		shoal_histogram_record(me->latency, late_ns > 0 ? (uint64_t)late_ns : 0);
+		end = lab_end(me->control);
 	}
 	if (me->side == 0) {
-		me->first += count;
+		me->first += end;
 		return 0;
 	}
-	lab_check(me, count, sum);
+	lab_check(me, end, sum);
 	return bench_now_ns() - start_ns;
 }
 

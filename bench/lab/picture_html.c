@@ -125,6 +125,29 @@ static void write_pieces(FILE *to, const struct run_document *run)
 		fputs("</ul>\n", to);
 }
 
+/* There the latency is that of a queue which grows as long as one measures. */
+static void write_behind(FILE *to, const struct run_document *run)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < run->count; i++) {
+		const struct run_result *result = &run->results[i];
+
+		if (!run_fell_behind(result))
+			continue;
+		if (count++ == 0)
+			fputs("<h2>Rate not reached</h2>\n<p>More was due than goes through; the "
+			      "times are those of a queue that grew meanwhile.</p>\n<ul>\n",
+			      to);
+		fputs("<li><strong>", to);
+		picture_escaped(to, result->transport);
+		fprintf(to, "</strong>, %s: %s</li>\n", run_title(result).text,
+			run_rate(result->msgs_per_s).text);
+	}
+	if (count > 0)
+		fputs("</ul>\n", to);
+}
+
 /* ---- tables ------------------------------------------------------------------------------- */
 
 static void write_cell(FILE *to, const char *text)
@@ -229,6 +252,7 @@ static int write_page(const struct run_document *run, const struct picture_panel
 	r = write_panels(to, panels);
 	write_missing(to, run);
 	write_pieces(to, run);
+	write_behind(to, run);
 	write_figures(to, run);
 	write_points(to, run);
 	fputs("</body>\n</html>\n", to);

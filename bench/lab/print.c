@@ -2,6 +2,7 @@
 #include "print.h"
 
 #include "control.h"
+#include "run_document.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,14 +123,17 @@ static void set_note(json_t *cells, const json_t *row)
 {
 	const char *reason = json_string_value(json_object_get(row, "unavailable"));
 	json_int_t piece = json_integer_value(json_object_get(row, "piece_bytes"));
-	char text[1024];
+	double rate = json_number_value(json_object_get(row, "rate"));
+	double messages_s = json_number_value(json_object_get(row, "msgs_per_s"));
+	char text[1024] = "", amount[48];
 
 	if (reason)
 		snprintf(text, sizeof text, "not here: %s", reason);
+	else if (rate > 0 && messages_s < RUN_RATE_REACHED * rate)
+		snprintf(text, sizeof text, "rate not reached: %s/s",
+			 amount_text(messages_s, amount, sizeof amount));
 	else if (piece > 0)
 		snprintf(text, sizeof text, "in pieces of %lld bytes", (long long)piece);
-	else
-		text[0] = '\0';
 	set_text(cells, "note", text);
 }
 

@@ -386,6 +386,11 @@ bool run_is_limit(const struct run_result *result)
 	return strcmp(result->transport, "line") == 0 || strcmp(result->transport, "ring") == 0;
 }
 
+bool run_fell_behind(const struct run_result *result)
+{
+	return result->job == RUN_OPEN_LOOP && result->msgs_per_s < RUN_RATE_REACHED * result->rate;
+}
+
 const struct run_result *run_limit_of(const struct run_document *run,
 				      const struct run_result *result)
 {

@@ -102,6 +102,10 @@ const char *run_mode_key(enum run_mode mode);
 /* Is it a reference, that is its own limit and nobody's rival? */
 bool run_is_limit(const struct run_result *result);
 
+/* An open loop in which clearly less than its rate went through. */
+#define RUN_RATE_REACHED 0.95
+bool run_fell_behind(const struct run_result *result);
+
 /* The result that is the limit of `result`, or NULL: of the same job, and of its size if there is
  * such a one. It may be of the other mode: what a limit is made of does not sleep. */
 const struct run_result *run_limit_of(const struct run_document *run,

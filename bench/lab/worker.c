@@ -66,6 +66,17 @@ static bool has_clock(int side, enum lab_job job)
 	return side == (job == LAB_ROUND_TRIP ? 0 : 1);
 }
 
+void lab_say_end(struct lab_control *control, uint64_t end)
+{
+	/* Pairs with the acquire in lab_end, by way of the message that is sent after this. */
+	atomic_store_explicit(&control->end, end, memory_order_release);
+}
+
+uint64_t lab_end(const struct lab_control *control)
+{
+	return atomic_load_explicit(&control->end, memory_order_acquire);
+}
+
 static void meet(struct lab_side *me)
 {
 	bench_steps_meet(&me->control->steps, me->side);
@@ -91,8 +102,10 @@ static int64_t run_once(struct lab_side *me, uint64_t count, struct cost *ret_co
 	struct rusage before, after;
 	int64_t took_ns;
 
-	if (me->side == 0)
+	if (me->side == 0) {
 		control->start_ns = bench_now_ns() + START_NS;
+		lab_say_end(control, count);
+	}
 	meet(me);
 	getrusage(RUSAGE_SELF, &before);
 	took_ns = me->transport->run[me->what->job](me, count);
@@ -155,8 +168,8 @@ static void measure(struct lab_side *me, struct lab_measured *measured, int64_t 
 	measured->preempted[me->side] = cost.preempted;
 	if (!has_clock(me->side, me->what->job))
 		return;
-	measured->count = count;
 	measured->messages = me->first - first;
+	measured->count = me->what->job == LAB_OPEN_LOOP ? measured->messages : count;
 	measured->took_ns = took_ns;
 	measured->p50 = (double)shoal_histogram_percentile(me->latency, 50.0);
 }

@@ -140,6 +140,12 @@ bench --transports topic,pipe --sizes 64,64K --rate 100,1000 --json
 equal $code 0
 equal "$(results)" 12 "results at two rates"
 holds 'results.0.job="open-loop"' 'results.0.rate=100.0' 'results.2.rate=1000.0'
+bench --transports pipe --modes sleeping --sizes 64 --rate 50M --json
+equal $code 2 "exit code of a rate with a letter"
+bench --transports pipe,topic --sizes 64 --rate 50000000,1
+equal $code 0 "exit code of a rate that none can reach ($(cat err))"
+equal "$(awk '$3 == 50000000 && /rate not reached: .*\/s$/' out | wc -l)" 3 "rows behind the rate"
+equal "$(awk '$1 ~ /^(topic|pipe)$/ && $3 == 1 && !/not reached/' out | wc -l)" 3 "rows at the rate"
 bench --transports topic,pipe --sizes 64,64K --publishers 3 --subscribers 2 --json
 equal $code 0
 holds 'results.0.publishers=3' 'results.0.subscribers=2' 'results.0.p50_ns:real'
@@ -193,6 +199,38 @@ echo '{"format": 1}' >empty.json
 refused "'empty.json' is no run of this command" --from empty.json
 refused "can't make 'nowhere/page.html': No such file" --html nowhere/page.html
 [ ! -e nowhere ] || bad "made a folder"
+refused "can't make '': that is no name" --html ""
+mkdir folder
+refused "can't make 'folder': it is a folder" --svg folder
+rmdir folder
+ln -s nowhere.html leads
+refused "can't make 'leads': it is a link that leads nowhere" --html leads
+
+section "what has the name already is written to, and not replaced"
+from() {
+	exits 0 "$SHOAL_BIN" bench --from "$run" "$@"
+}
+echo old >behind.html
+ln -sf behind.html leads
+from --html leads
+[ -L leads ] || bad "the link was replaced"
+has behind.html "<h1>shoal bench"
+mkfifo fifo
+timeout 60 cat fifo >through.svg &
+from --svg fifo
+wait $!
+[ -p fifo ] || bad "the FIFO was replaced"
+has through.svg "<svg xmlns"
+# As root only. Not the one in /dev: if this fails, that would be gone.
+if mknod device c 1 3 2>/dev/null; then
+	from --html device
+	[ -c device ] || bad "the device was replaced"
+fi
+timeout 60 "$SHOAL_BIN" bench --from "$run" --html /dev/stdout >out 2>err
+equal $? 2 "exit code of --html into the file behind standard output"
+has err "it is standard output"
+[ ! -e fifo.part ] && [ ! -e device.part ] && [ ! -e behind.html.part ] || bad "half a file"
+rm -f leads fifo device behind.html through.svg
 rm -f ./*.json ./*.html ./*.svg
 nothing_left "files"
 

@@ -139,6 +139,7 @@ int main(int argc, char **argv)
 	const char **arguments = (const char **)argv;
 	const struct verb *verb;
 
+	keep_standard_descriptors();
 	/* A reader that goes away shows as EPIPE, so that handles are closed in order. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {

@@ -208,7 +208,9 @@ static int show_all(const struct targets *targets)
 		printed = json_print(values);
 	json_decref(values);
 	json_decref(seats);
-	return code == EXIT_DONE ? printed : code;
+	if (code == EXIT_DONE)
+		code = printed;
+	return code == EXIT_DONE ? finish_stdout(code) : code;
 }
 
 static int find(const struct options *options, struct targets *targets)

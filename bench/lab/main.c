@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	struct lab_plan plan = {0};
 	int code;
 
+	keep_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 5 && strcmp(argv[1], "--worker") == 0) {
 		lab_worker((int)strtol(argv[2], NULL, 10), (int)strtol(argv[4], NULL, 10));

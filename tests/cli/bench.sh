@@ -167,6 +167,11 @@ has out "were involuntary"
 bench --transports pipe --jobs stream --sizes 64K -n -b -o transport,job,mode,size
 equal "$(tr -s ' ' <out)" "pipe stream sleeping 65536"
 
+section "standard output is closed: what was measured goes nowhere, and that is said"
+timeout 60 "$SHOAL_BIN" bench --duration 50ms --starts 1 -t line -s 64 --json >&- 2>err
+equal $? 3 "exit code of bench without standard output"
+has err "standard output: Bad file descriptor"
+
 section "what is not to be had here is a row"
 (ulimit -q 0 && bench --transports posix-mq,pipe --sizes 64 --jobs stream --json &&
 	equal $code 0 && holds 'results.0.unavailable:string' 'results.1.msgs_per_s:real')

@@ -200,7 +200,19 @@ static int read_run(const json_t *json, struct run_document *run, const char *wh
 	return r;
 }
 
-int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why, size_t why_size)
+/* What only the new run has is no question that was left open. */
+static struct compare_count count_of(const size_t *verdicts)
+{
+	return (struct compare_count){
+	    .judged = verdicts[COMPARE_SAME] + verdicts[COMPARE_NOISE] + verdicts[COMPARE_FASTER] +
+		      verdicts[COMPARE_SLOWER],
+	    .not_judged = verdicts[COMPARE_FEW] + verdicts[COMPARE_PLACE] +
+			  verdicts[COMPARE_MACHINE] + verdicts[COMPARE_BEFORE] +
+			  verdicts[COMPARE_MISSING]};
+}
+
+int compare_documents(const json_t *old, const json_t *new, FILE *to,
+		      struct compare_count *ret_count, char *why, size_t why_size)
 {
 	struct comparison comparison = {.count = 0};
 	int r = read_run(old, &comparison.old, "old", why, why_size);
@@ -217,6 +229,8 @@ int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why,
 		r = errno != 0 ? -errno : -EIO;
 		snprintf(why, why_size, "writing the comparison failed: %s", strerror(-r));
 	}
+	if (r == 0 && ret_count != NULL)
+		*ret_count = count_of(comparison.verdicts);
 	run_document_free(&comparison.old);
 	run_document_free(&comparison.new);
 	return r < 0 ? r : comparison.verdicts[COMPARE_SLOWER] > 0;

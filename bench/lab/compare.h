@@ -78,10 +78,18 @@ struct compare_line compare_results(const struct run_result *old, const struct r
 
 bool compare_same_machine(const struct run_machine *old, const struct run_machine *new);
 
+/* Of the results that are no limits: how many had a verdict, and how many had none. */
+struct compare_count {
+	size_t judged;
+	size_t not_judged;
+};
+
 /*
- * Compares and writes a table, what to beware of, and a summary, in ASCII. 0: nothing got slower;
- * 1: something did; < 0 as picture.h has it, then `why` is a sentence that begins with the run.
+ * Compares and writes a table, what to beware of, and a summary, in ASCII. 0: nothing that was
+ * judged got slower; 1: something did; < 0 as picture.h has it, then `why` is a sentence that
+ * begins with the run. `ret_count` may be NULL.
  */
-int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why, size_t why_size);
+int compare_documents(const json_t *old, const json_t *new, FILE *to,
+		      struct compare_count *ret_count, char *why, size_t why_size);
 
 #endif

@@ -110,6 +110,18 @@ static int measure(struct lab_plan *plan)
 	return code;
 }
 
+/* What can't be meant. */
+static int check_request(void)
+{
+	if (outputs.from && !lab_request_is_usual(&request))
+		return say_usage(&verb, "--from measures nothing, so there is nothing to say about "
+					"what and how");
+	if (!outputs.from && outputs.compare && request.starts < COMPARE_STARTS)
+		return say_usage(&verb, "--compare gives no verdict with fewer than %d --starts",
+				 COMPARE_STARTS);
+	return GO_ON;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option *const tables[] = {bench_options, table_options, NULL};
@@ -124,10 +136,13 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	write_notes();
+	request = lab_request_usual;
 	code = options_parse(&options, &verb, argc, (const char **)argv, tables, notes, 0, 0);
 	if (code != GO_ON)
 		return code;
 	code = print_check(&verb);
+	if (code == GO_ON)
+		code = check_request();
 	if (code == GO_ON)
 		code = outputs_begin(&outputs);
 	if (code == GO_ON && outputs.run) {

@@ -192,14 +192,24 @@ static int write_comparison(const json_t *old, const json_t *document)
 {
 	char why[512] = "";
 	FILE *to = table_style.json ? stderr : stdout;
+	struct compare_count count = {0};
 	int r;
 
 	if (!old)
 		return EXIT_DONE;
-	r = compare_documents(old, document, to, why, sizeof why);
-	if (r < 0)
+	r = compare_documents(old, document, to, &count, why, sizeof why);
+	if (r < 0) {
 		say("can't compare: %s", why);
-	return r < 0 ? EXIT_FAILED : r > 0 ? EXIT_NO : EXIT_DONE;
+		return EXIT_FAILED;
+	}
+	if (count.judged == 0) {
+		say("nothing could be compared: no result of these runs has a verdict");
+		return EXIT_FAILED;
+	}
+	if (count.not_judged > 0)
+		say("%zu of %zu results have no verdict", count.not_judged,
+		    count.judged + count.not_judged);
+	return r > 0 ? EXIT_NO : EXIT_DONE;
 }
 
 /* ---- both -------------------------------------------------------------------------------- */

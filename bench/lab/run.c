@@ -14,7 +14,6 @@
 
 #define SIDES_LIMIT_NS   (60 * NS_PER_SECOND)
 #define MEASURE_LEAST_NS 5000000
-#define MEASURE_MOST_NS  (2 * NS_PER_SECOND)
 
 enum { LINE = 0, RING = 1 }; /* in lab_transports */
 
@@ -217,7 +216,7 @@ static int64_t budget_next(const struct budget *budget)
 
 	if (each_ns < MEASURE_LEAST_NS)
 		return MEASURE_LEAST_NS;
-	return each_ns < MEASURE_MOST_NS ? each_ns : MEASURE_MOST_NS;
+	return each_ns < LAB_MEASURE_MOST_NS ? each_ns : LAB_MEASURE_MOST_NS;
 }
 
 static void run_all(const struct lab_plan *plan, int control_fd, struct lab_control *control)

@@ -80,6 +80,17 @@ refused "--rate is for the job open-loop" --rate 1000 --jobs stream
 refused "two different processors" --cores 0,0
 refused "no processor '4000'" --cores 0,4000
 refused "--starts can be 1 to" --starts 65
+refused "--starts can be 1 to" --starts 0
+refused "there must be a publisher" --publishers 0
+refused "there must be a publisher" --subscribers 0
+refused "--slots can be a power of two" --slots 0
+refused "--transports: the list is empty" -t ""
+refused "--sizes: the list is empty" -s ""
+refused "--rate: the list is empty" -r ""
+refused "--sizes takes at most 32" -s "$(seq -s , 8 8 264)"
+refused "topic: it can't have 9 publishers and 1 subscriber" -t topic --publishers 9
+refused "--from measures nothing" --from run.json -t pipe -w stream
+refused "--compare gives no verdict with fewer than 5" --compare run.json --starts 3
 refused "--slots can be a power of two" --slots 3
 refused "seconds" --duration soon
 refused "none of these transports" --transports line --sizes 1K
@@ -192,6 +203,14 @@ has out "1 slower"
 exits 1 "$SHOAL_BIN" bench --from slow.json --compare "$run" --json
 has err "1 slower"
 "$check" format=1 <out || bad "JSON with --compare"
+bench --transports pipe --sizes 64 --jobs stream --starts 1 -d 100
+has err "a start measures for at most 2 s, which makes 2 s"
+sed 's/"starts": 5/"starts": 4/g' "$run" >few.json
+exits 3 "$SHOAL_BIN" bench --from few.json --compare "$run"
+has err "nothing could be compared"
+sed '/"pipe"/ s/"starts": 5/"starts": 4/' slow.json >some.json
+exits 1 "$SHOAL_BIN" bench --from some.json --compare "$run"
+has err "results have no verdict"
 bench --transports line,topic --sizes 64 --jobs round-trip --html measured.html
 equal $code 0
 has measured.html "<h1>shoal bench"

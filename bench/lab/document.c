@@ -128,6 +128,8 @@ static json_t *row_of(const struct lab_plan *plan, const struct lab_figure *figu
 	set_costs(row, figure);
 	if (figure->piece > 0 && figure->piece < what->bytes)
 		json_object_set_new(row, "piece_bytes", json_u64(figure->piece));
+	if (figure->buffers > 0)
+		json_object_set_new(row, "buffers", json_u64(figure->buffers));
 	return row;
 }
 

@@ -54,6 +54,8 @@ struct lab_link {
 	int fd[2][2];  /* of each side; most have one to read and one to write. -1: none */
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
+	uint32_t
+	    buffers; /* it has room for so few large messages, since memory is short; 0: usual */
 	char name[64];
 	int daemon; /* the process that it needs; 0: none */
 	/* Files outside the folder of objects, by their paths: they are removed after the sides and

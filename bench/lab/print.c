@@ -123,6 +123,7 @@ static void set_note(json_t *cells, const json_t *row)
 {
 	const char *reason = json_string_value(json_object_get(row, "unavailable"));
 	json_int_t piece = json_integer_value(json_object_get(row, "piece_bytes"));
+	json_int_t buffers = json_integer_value(json_object_get(row, "buffers"));
 	double rate = json_number_value(json_object_get(row, "rate"));
 	double messages_s = json_number_value(json_object_get(row, "msgs_per_s"));
 	char text[1024] = "", amount[48];
@@ -134,6 +135,8 @@ static void set_note(json_t *cells, const json_t *row)
 			 amount_text(messages_s, amount, sizeof amount));
 	else if (piece > 0)
 		snprintf(text, sizeof text, "in pieces of %lld bytes", (long long)piece);
+	else if (buffers > 0)
+		snprintf(text, sizeof text, "room for %lld: memory is short", (long long)buffers);
 	set_text(cells, "note", text);
 }
 

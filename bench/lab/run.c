@@ -142,6 +142,8 @@ static void add_start(struct lab_figure *figure, const struct lab_control *contr
 	read_latency(control, start);
 	figure->near += start->line_ns <= BENCH_FAR_NS;
 	figure->piece = control->link[LAB_SUBJECT].piece;
+	if (figure->buffers == 0 || control->link[LAB_SUBJECT].buffers < figure->buffers)
+		figure->buffers = control->link[LAB_SUBJECT].buffers;
 	figure->messages += measured->messages;
 	for (int side = 0; side < 2; side++) {
 		figure->cpu_s += measured->cpu_s[side];

@@ -14,10 +14,11 @@
 struct lab_figure {
 	struct lab_case what;
 	char missing[LAB_REASON + BENCH_DIE_BYTES]; /* why there is nothing; "": there is */
-	bool failed;     /* what is missing is a failure, and no property of this machine */
-	uint64_t piece;  /* it went in pieces of so many bytes; 0: whole */
-	uint32_t starts; /* how many there were */
-	uint32_t near;   /* how many of them with near cores (BENCH_FAR_NS) */
+	bool failed;      /* what is missing is a failure, and no property of this machine */
+	uint64_t piece;   /* it went in pieces of so many bytes; 0: whole */
+	uint32_t buffers; /* of large messages, where memory was short; 0: as many as usual */
+	uint32_t starts;  /* how many there were */
+	uint32_t near;    /* how many of them with near cores (BENCH_FAR_NS) */
 	struct lab_start start[LAB_STARTS_MAX];
 	/* Of all starts, and of both sides. */
 	uint64_t messages; /* those that warm up included, as in what follows */

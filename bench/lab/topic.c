@@ -9,9 +9,15 @@
 
 #include "jobs.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #define PUBLISHERS_MAX 8 /* the lanes of a topic, unless one asks for more */
+#define BUFFERS_LEAST  4
+#define SLOTS_USUAL    16384
+#define SLOT_BYTES     64
+#define BESIDE_BYTES   (1u << 20) /* header, seats, subscribers: less than this */
 
 struct ends {
 	shoal_pub *pubs[PUBLISHERS_MAX];
@@ -21,14 +27,59 @@ struct ends {
 	uint32_t turn;
 };
 
+/* What the file system under SHOAL_DIR, the lab's own folder, has room for. */
+static uint64_t bytes_free(void)
+{
+	const char *directory = getenv("SHOAL_DIR");
+	struct statvfs space;
+
+	if (directory == NULL || statvfs(directory, &space) < 0)
+		return UINT64_MAX; /* who opens the topic will say what is wrong */
+	return (uint64_t)space.f_bavail * space.f_frsize;
+}
+
+/* A lane of large messages, and what is beside it in a topic's file. */
+static uint64_t lane_bytes(const struct lab_case *what, uint32_t buffers)
+{
+	uint64_t slots = what->slots > 0 ? what->slots : SLOTS_USUAL;
+
+	return buffers * what->bytes + slots * SLOT_BYTES + BESIDE_BYTES;
+}
+
+/* As many buffers as all others have, fewer where /dev/shm is small: half of 64 MiB, as containers
+ * have it, is less than a round trip of 1 MiB wants. */
+static bool choose_buffers(struct lab_link *link, const struct lab_case *what, char *reason)
+{
+	uint32_t usual = (uint32_t)lab_slots(what->bytes);
+	uint32_t lanes = what->publishers + (what->job == LAB_ROUND_TRIP ? 1 : 0);
+	uint64_t most = bytes_free() / lanes;
+	uint32_t buffers = usual;
+
+	while (buffers > BUFFERS_LEAST && lane_bytes(what, buffers) > most)
+		buffers /= 2;
+	if (lane_bytes(what, buffers) > most) {
+		snprintf(reason, LAB_REASON,
+			 "no %" PRIu64 " MiB left; SHOAL_DIR names another place",
+			 (lane_bytes(what, buffers) * lanes >> 20) + 1);
+		return false;
+	}
+	link->buffers = buffers < usual ? buffers : 0;
+	return true;
+}
+
 static bool topic_make(struct lab_link *link, const struct lab_case *what, char *reason)
 {
 	static unsigned fresh;
 
-	(void)what;
-	(void)reason;
 	snprintf(link->name, sizeof link->name, "bench/%u", fresh++);
-	return true;
+	return what->bytes < LAB_LARGE || choose_buffers(link, what, reason);
+}
+
+static uint32_t buffers_of(const struct lab_side *me)
+{
+	if (me->what->bytes < LAB_LARGE)
+		return 0;
+	return me->link->buffers > 0 ? me->link->buffers : (uint32_t)lab_slots(me->what->bytes);
 }
 
 /* How many this side has of what goes from side 0 to side 1, or back. */
@@ -53,7 +104,7 @@ static void topic_open(struct lab_side *me)
 	    .pub_spin_ns = spins ? SHOAL_FOREVER : SHOAL_SPIN_NEVER,
 	    .sub_spin_ns = spins ? SHOAL_FOREVER : SHOAL_SPIN_NEVER,
 	    .slots = me->what->slots,
-	    .buffers = me->what->bytes >= LAB_LARGE ? (uint32_t)lab_slots(me->what->bytes) : 0,
+	    .buffers = buffers_of(me),
 	};
 	struct ends *ends = lab_alloc(sizeof *ends);
 	char back[sizeof me->link->name + 8];

@@ -188,6 +188,23 @@ section "what is not to be had here is a row"
 	equal $code 0 && holds 'results.0.unavailable:string' 'results.1.msgs_per_s:real')
 (ulimit -q 0 && bench --transports posix-mq --sizes 64 && equal $code 0 && has out "not here: ")
 
+section "little room for the objects"
+# A file system of our own, of so many bytes; where that is not allowed there is nothing to test.
+in_small() {
+	# shellcheck disable=SC2016
+	mkdir -p small && timeout 60 unshare -rm bash -c 'mount -t tmpfs -o size="$0" none small 2>/dev/null ||
+		exit 77; SHOAL_DIR=$PWD/small "$@"' "$@" >out 2>err
+	code=$?
+}
+in_small 64m "$SHOAL_BIN" bench -d 50ms --starts 1 -t topic -s 1M -w round-trip -m spinning --json
+if [ $code -ne 77 ] && ! grep -q unshare err; then
+	equal $code 0 "exit code with 64 MiB ($(cat err))"
+	holds 'results.0.p50_ns:real' 'results.0.buffers:integer'
+	in_small 9m "$SHOAL_BIN" bench -d 50ms --starts 1 -t topic -s 1M -w round-trip -m spinning
+	equal $code 0 "exit code with 9 MiB ($(cat err))"
+	has out "MiB left; SHOAL_DIR names another place"
+fi
+
 section "files made of a run"
 run=$SHOAL_SRC/tests/picture/run.json
 exits 0 "$SHOAL_BIN" bench --from "$run" --html page.html --svg picture.svg --compare "$run"

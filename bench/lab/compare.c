@@ -42,7 +42,7 @@ static int place_of(const struct run_result *result)
 
 static enum compare_verdict judge(const struct compare_line *line, double floor)
 {
-	bool more_is_better = line->new->job == RUN_STREAM;
+	bool more_is_better = run_is_stream(line->new);
 	double worse = more_is_better ? line->old_value / line->new_value
 				      : line->new_value / line->old_value;
 	/* As far to either side: twice as fast is as large a change as twice as slow. */
@@ -66,7 +66,7 @@ static void fill_ratio(struct compare_line *line)
 
 static void fill_absolute(struct compare_line *line)
 {
-	bool stream = line->new->job == RUN_STREAM;
+	bool stream = run_is_stream(line->new);
 
 	line->figure = stream ? "messages" : "median";
 	line->old_value = stream ? line->old->msgs_per_s : line->old->p50_ns;

@@ -28,7 +28,7 @@ static json_t *machine_of(const struct lab_result *result)
  * all figures, for each of them measures it; of a ring those of its size. */
 static double limit_of_run(const struct lab_plan *plan, const struct lab_case *what)
 {
-	bool stream = what->job == LAB_STREAM;
+	bool stream = lab_is_stream(what->job);
 	double *values = calloc(plan->count * LAB_STARTS_MAX + 1, sizeof *values);
 	size_t count = 0;
 	double limit;
@@ -38,7 +38,8 @@ static double limit_of_run(const struct lab_plan *plan, const struct lab_case *w
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct lab_figure *figure = &plan->figures[i];
 
-		if (stream && (figure->what.job != LAB_STREAM || figure->what.bytes != what->bytes))
+		if (stream &&
+		    (!lab_is_stream(figure->what.job) || figure->what.bytes != what->bytes))
 			continue;
 		for (uint32_t start = 0; start < figure->starts; start++)
 			values[count++] = stream ? figure->start[start].limit
@@ -60,7 +61,7 @@ static json_t *percentile_of(const struct lab_summary *summary, uint64_t message
 static void set_latency(json_t *row, const struct lab_figure *figure,
 			const struct lab_summary *summary)
 {
-	bool timed = figure->what.job != LAB_STREAM;
+	bool timed = !lab_is_stream(figure->what.job);
 	uint64_t messages = timed ? figure->messages : 0;
 	json_t *list = timed ? json_array() : json_null();
 
@@ -123,7 +124,7 @@ static json_t *row_of(const struct lab_plan *plan, const struct lab_figure *figu
 	    row, json_pack("{s:f, s:f, s:s, s:f, s:f, s:[f,f]}", "msgs_per_s", summary.messages_s,
 			   "bytes_per_s", summary.messages_s * (double)what->bytes, "limit",
 			   lab_limit_of(what->job)->name,
-			   what->job == LAB_STREAM ? "limit_msgs_per_s" : "limit_p50_ns", limit,
+			   lab_is_stream(what->job) ? "limit_msgs_per_s" : "limit_p50_ns", limit,
 			   "ratio_to_limit", summary.ratio, "spread", summary.low, summary.high));
 	set_costs(row, figure);
 	if (figure->piece > 0 && figure->piece < what->bytes)

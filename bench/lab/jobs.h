@@ -189,11 +189,64 @@ BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t 
 	LAB_JOB_OF(x, stream)                                                                      \
 	LAB_JOB_OF(x, paced)
 
+/*
+ * The batch, of two functions that make many at once, and take them:
+ *
+ *	void x_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count)
+ *		sends so many, the first of which is that number
+ *	size_t x_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum)
+ *		waits for the next one, takes it and up to `most` with it, and adds them up
+ */
+typedef void lab_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count);
+typedef size_t lab_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum);
+
+static inline size_t lab_batch_most(uint64_t left)
+{
+	return left < LAB_BATCH_MESSAGES ? (size_t)left : (size_t)LAB_BATCH_MESSAGES;
+}
+
+BENCH_INLINE int64_t lab_batch_loop(struct lab_side *me, size_t bytes, uint64_t count,
+				    lab_send_many *send, lab_take_many *take)
+{
+	uint64_t warm = lab_warm(count);
+	uint64_t all = warm + count;
+	uint64_t sum = 0;
+	int64_t start_ns;
+
+	if (me->side == 0) {
+		for (uint64_t done = 0; done < all; done += lab_batch_most(all - done))
+			send(me, bytes, me->first + done, lab_batch_most(all - done));
+		me->first += all;
+		return 0;
+	}
+	for (uint64_t done = 0; done < warm;)
+		done += take(me, bytes, lab_batch_most(warm - done), &sum);
+	start_ns = bench_now_ns();
+	for (uint64_t done = 0; done < count;)
+		done += take(me, bytes, lab_batch_most(count - done), &sum);
+	start_ns = bench_now_ns() - start_ns;
+	lab_check(me, all, sum);
+	return start_ns;
+}
+
+#define LAB_BATCH_OF(x)                                                                            \
+	static int64_t x##_batch(struct lab_side *me, uint64_t count)                              \
+	{                                                                                          \
+		if (me->what->bytes == 64)                                                         \
+			return lab_batch_loop(me, 64, count, x##_send_many, x##_take_many);        \
+		return lab_batch_loop(me, me->what->bytes, count, x##_send_many, x##_take_many);   \
+	}
+
 #define LAB_ALL_JOBS (LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM) | LAB_BIT(LAB_OPEN_LOOP))
 
 /* Of a transport that takes every job and every message: these, and the three of LAB_JOBS_OF. */
 #define LAB_DOES_ALL_OF(x)                                                                         \
 	.jobs = LAB_ALL_JOBS, .bytes_least = 8, .bytes_most = LAB_BYTES_MAX,                       \
 	.run = {x##_trip, x##_stream, x##_paced}
+
+/* The same, and LAB_BATCH_OF. */
+#define LAB_DOES_BATCHES_TOO_OF(x)                                                                 \
+	.jobs = LAB_ALL_JOBS | LAB_BIT(LAB_BATCH), .bytes_least = 8, .bytes_most = LAB_BYTES_MAX,  \
+	.run = {x##_trip, x##_stream, x##_paced, x##_batch}
 
 #endif

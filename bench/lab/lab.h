@@ -19,9 +19,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum lab_job { LAB_ROUND_TRIP, LAB_STREAM, LAB_OPEN_LOOP, LAB_JOBS };
+enum lab_job { LAB_ROUND_TRIP, LAB_STREAM, LAB_OPEN_LOOP, LAB_BATCH, LAB_JOBS };
 enum lab_mode { LAB_SPINNING, LAB_SLEEPING, LAB_MODES };
 #define LAB_BIT(what) (1u << (what))
+
+/* A batch is a stream by the calls that take many small messages, where a transport has such. */
+static inline bool lab_is_stream(enum lab_job job)
+{
+	return job == LAB_STREAM || job == LAB_BATCH;
+}
+#define LAB_BATCH_MESSAGES 64
+#define LAB_BATCH_BYTES    64 /* the largest: what is larger gains nothing by it */
 
 extern const char *const lab_job_names[LAB_JOBS];
 extern const char *const lab_mode_names[LAB_MODES];

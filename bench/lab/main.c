@@ -21,7 +21,7 @@ static const struct option bench_options[] = {
     {OPTION_TEXT, 't', "transports", &request.transports, "LIST", "only these"},
     {OPTION_TEXT, 's', "sizes", &request.sizes, "LIST", "messages of these sizes (64,64K)"},
     {OPTION_TEXT, 'w', "jobs", &request.jobs, "LIST",
-     "round-trip, stream, open-loop (the first two)"},
+     "round-trip, stream, open-loop, batch (the first two)"},
     {OPTION_TEXT, 'm', "modes", &request.modes, "LIST", "spinning, sleeping (both)"},
     {OPTION_TEXT, 'r', "rate", &request.rates, "LIST",
      "open-loop: so many messages a second, whether the last one has arrived or not"},

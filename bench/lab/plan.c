@@ -12,7 +12,7 @@
 #define STARTS_USUAL 5
 #define SLOTS_MOST   (1u << 24)
 
-const char *const lab_job_names[LAB_JOBS] = {"round-trip", "stream", "open-loop"};
+const char *const lab_job_names[LAB_JOBS] = {"round-trip", "stream", "open-loop", "batch"};
 const char *const lab_mode_names[LAB_MODES] = {"spinning", "sleeping"};
 
 /* No number that one can ask for. */
@@ -217,8 +217,10 @@ static int read_jobs(const struct verb *verb, const struct lab_request *request,
 	if (code != GO_ON)
 		return code;
 	if (lists->jobs == 0)
-		lists->jobs = lists->rate_count > 0 ? LAB_BIT(LAB_OPEN_LOOP)
-						    : LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM);
+		lists->jobs = lists->rate_count > 0
+				  ? LAB_BIT(LAB_OPEN_LOOP)
+				  : LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM) |
+					(request->all ? LAB_BIT(LAB_BATCH) : 0);
 	if (lists->modes == 0)
 		lists->modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING);
 	if (lists->jobs & LAB_BIT(LAB_OPEN_LOOP) && lists->rate_count == 0)
@@ -237,7 +239,8 @@ static void add_case(struct lab_plan *plan, const struct lab_case *what)
 	struct lab_figure *figure = &plan->figures[plan->count];
 
 	if (!(transport->jobs & LAB_BIT(what->job)) || !(transport->modes & LAB_BIT(what->mode)) ||
-	    what->bytes < transport->bytes_least || what->bytes > transport->bytes_most)
+	    what->bytes < transport->bytes_least || what->bytes > transport->bytes_most ||
+	    (what->job == LAB_BATCH && what->bytes > LAB_BATCH_BYTES))
 		return;
 	figure->what = *what;
 	if ((what->publishers > 1 && what->publishers > transport->publishers_most) ||

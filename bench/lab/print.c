@@ -41,7 +41,8 @@ static const struct column all_columns[COLUMNS] = {
 static const char *const titles[LAB_JOBS][LAB_MODES] = {
     {"Round trips, both sides spin", "Round trips, who waits sleeps"},
     {"Streams, both sides spin", "Streams, who waits sleeps"},
-    {"At a fixed rate, one way, both sides spin", "At a fixed rate, one way, who waits sleeps"}};
+    {"At a fixed rate, one way, both sides spin", "At a fixed rate, one way, who waits sleeps"},
+    {"Streams in batches, both sides spin", "Streams in batches, who waits sleeps"}};
 
 int print_check(const struct verb *verb)
 {
@@ -187,11 +188,11 @@ static void choose_columns(enum lab_job job, const json_t *rows, struct column c
 	for (size_t i = 0; i < COLUMNS; i++) {
 		const char *key = columns[i].key;
 
-		if (job == LAB_STREAM && strstr(key, "_ns"))
+		if (lab_is_stream(job) && strstr(key, "_ns"))
 			columns[i].usual = false;
 		if (job == LAB_OPEN_LOOP && strcmp(key, "rate") == 0)
 			columns[i].usual = true;
-		if (job != LAB_STREAM && strcmp(key, "bytes_per_s") == 0)
+		if (!lab_is_stream(job) && strcmp(key, "bytes_per_s") == 0)
 			columns[i].usual = false;
 		/* Where all is well there is nothing to note. */
 		if (strcmp(key, "note") == 0) {

@@ -19,7 +19,7 @@ enum { LINE = 0, RING = 1 }; /* in lab_transports */
 
 const struct lab_transport *lab_limit_of(enum lab_job job)
 {
-	return lab_transports[job == LAB_STREAM ? RING : LINE];
+	return lab_transports[lab_is_stream(job) ? RING : LINE];
 }
 
 /* ---- what the sides find when they start ------------------------------------------------- */
@@ -91,7 +91,7 @@ static void choose_limits(struct lab_control *control, const struct lab_case *wh
 	ring.job = LAB_STREAM;
 	ring.bytes = what->bytes;
 	control->what[LAB_LINE] = line;
-	control->what[LAB_LIMIT] = what->job == LAB_STREAM ? ring : line;
+	control->what[LAB_LIMIT] = lab_is_stream(what->job) ? ring : line;
 	control->what[LAB_SUBJECT] = *what;
 }
 
@@ -108,6 +108,7 @@ static double limit_of(const struct lab_control *control, double line_ns)
 {
 	switch (control->what[LAB_SUBJECT].job) {
 	case LAB_STREAM:
+	case LAB_BATCH:
 		return messages_s(&control->measured[LAB_LIMIT]);
 	case LAB_OPEN_LOOP:
 		return line_ns / 2.0;
@@ -118,7 +119,7 @@ static double limit_of(const struct lab_control *control, double line_ns)
 
 static void read_latency(const struct lab_control *control, struct lab_start *start)
 {
-	bool timed = control->what[LAB_SUBJECT].job != LAB_STREAM;
+	bool timed = !lab_is_stream(control->what[LAB_SUBJECT].job);
 	double unit_ns = control->what[LAB_SUBJECT].job == LAB_OPEN_LOOP ? 1.0 : control->tick_ns;
 	struct shoal_histogram latency;
 

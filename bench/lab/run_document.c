@@ -27,8 +27,10 @@ struct reader {
 	int error;      /* the first one; the sentence is about that */
 };
 
-static const char *const jobs[] = {
-    [RUN_ROUND_TRIP] = "round-trip", [RUN_OPEN_LOOP] = "open-loop", [RUN_STREAM] = "stream"};
+static const char *const jobs[] = {[RUN_ROUND_TRIP] = "round-trip",
+				   [RUN_OPEN_LOOP] = "open-loop",
+				   [RUN_STREAM] = "stream",
+				   [RUN_BATCH] = "batch"};
 static const char *const modes[] = {[RUN_SPINNING] = "spinning", [RUN_SLEEPING] = "sleeping"};
 
 const char *run_job_key(enum run_job job)
@@ -252,7 +254,7 @@ static void read_key(struct reader *reader, const json_t *object, struct run_res
 static void read_figures(struct reader *reader, const json_t *object, struct run_result *result)
 {
 	bool available = result->unavailable == NULL;
-	bool stream = result->job == RUN_STREAM;
+	bool stream = run_is_stream(result);
 	enum need latency = available && !stream ? NEEDED : OPTIONAL;
 	enum need throughput = available && stream ? NEEDED : OPTIONAL;
 

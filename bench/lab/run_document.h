@@ -16,7 +16,7 @@
 /* A number that the document does not have: null, or not there. */
 #define RUN_NONE NAN
 
-enum run_job { RUN_ROUND_TRIP, RUN_OPEN_LOOP, RUN_STREAM };
+enum run_job { RUN_ROUND_TRIP, RUN_OPEN_LOOP, RUN_STREAM, RUN_BATCH };
 enum run_mode { RUN_SPINNING, RUN_SLEEPING };
 
 struct run_percentile {
@@ -89,6 +89,12 @@ struct run_document {
  */
 int run_document_read(const json_t *json, struct run_document *ret_run, char *why, size_t why_size);
 void run_document_free(struct run_document *run);
+
+/* Of these it is the messages a second that count. */
+static inline bool run_is_stream(const struct run_result *result)
+{
+	return result->job == RUN_STREAM || result->job == RUN_BATCH;
+}
 
 static inline bool run_has(double number)
 {

@@ -10,13 +10,13 @@ static double advantage(const struct lab_start *start, enum lab_job job, enum la
 {
 	if (mode == LAB_SLEEPING)
 		return 1.0;
-	return job == LAB_STREAM ? start->limit / limit : limit / start->limit;
+	return lab_is_stream(job) ? start->limit / limit : limit / start->limit;
 }
 
 /* What decides the ratio: the median, or of a stream the messages a second. */
 static double figure_of(const struct lab_start *start, enum lab_job job)
 {
-	return job == LAB_STREAM ? start->messages_s : start->ns[LAB_P50];
+	return lab_is_stream(job) ? start->messages_s : start->ns[LAB_P50];
 }
 
 static double median_of(const double *values, size_t count)
@@ -69,7 +69,7 @@ void lab_summarize(const struct lab_start *starts, size_t count, enum lab_job jo
 		if (starts[i].max_ns > summary.max_ns)
 			summary.max_ns = starts[i].max_ns;
 	}
-	for (size_t which = 0; which < LAB_PERCENTS && job != LAB_STREAM; which++)
+	for (size_t which = 0; which < LAB_PERCENTS && !lab_is_stream(job); which++)
 		summary.ns[which] = percentile(starts, count, which, job, mode, limit);
 	summary.ratio = bench_median(ratios, count); /* sorts them, for the quartiles */
 	summary.low = bench_quantile(ratios, count, 0.25);

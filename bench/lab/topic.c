@@ -4,6 +4,7 @@
  * ones filled in place; all are read in place. Spinning never sleeps; sleeping sleeps at once, as
  * those that wait in the kernel do. Several publishers send in turn. Several subscribers are held
  * by one process, which asks each in turn; a round trip is answered when all have the message.
+ * Batches are publishv and receivev.
  */
 #include "topic_use.h"
 
@@ -174,12 +175,62 @@ BENCH_INLINE uint64_t topic_take(struct lab_side *me, size_t bytes, uint64_t num
 	return sum;
 }
 
+static void topic_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count)
+{
+	struct ends *ends = me->state;
+	shoal_pub *pub = ends->pubs[ends->turn];
+	uint64_t messages[LAB_BATCH_MESSAGES][LAB_BATCH_BYTES / 8];
+	struct iovec vector[LAB_BATCH_MESSAGES];
+
+	if (++ends->turn == ends->pub_count)
+		ends->turn = 0;
+	for (size_t i = 0; i < count; i++) {
+		payload_fill(messages[i], bytes, number + i);
+		vector[i] = (struct iovec){messages[i], bytes};
+	}
+	for (size_t sent = 0; sent < count;) {
+		int64_t some = shoal_pub_publishv(pub, vector + sent, count - sent, SHOAL_FOREVER);
+
+		must(some, "shoal_pub_publishv");
+		sent += (size_t)some;
+	}
+}
+
+static size_t receive_many(shoal_sub *sub, size_t bytes, size_t most, uint64_t *sum)
+{
+	uint64_t buffer[LAB_BATCH_MESSAGES * LAB_BATCH_BYTES / 8];
+	struct shoal_view views[LAB_BATCH_MESSAGES];
+	int64_t some = shoal_sub_receivev(sub, views, most, buffer, sizeof buffer, SHOAL_FOREVER);
+
+	must(some, "shoal_sub_receivev");
+	for (int64_t i = 0; i < some; i++) {
+		if (views[i].bytes != bytes)
+			bench_die("a message of %zu bytes instead of %zu", views[i].bytes, bytes);
+		*sum += payload_sum(views[i].data, bytes);
+	}
+	return (size_t)some;
+}
+
+/* What the first subscriber has, the others get, too. */
+static size_t topic_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum)
+{
+	struct ends *ends = me->state;
+	size_t count = receive_many(ends->subs[0], bytes, most, sum);
+
+	for (uint32_t i = 1; i < ends->sub_count; i++) {
+		for (size_t done = 0; done < count;)
+			done += receive_many(ends->subs[i], bytes, count - done, sum);
+	}
+	return count;
+}
+
 LAB_JOBS_OF(topic)
+LAB_BATCH_OF(topic)
 
 const struct lab_transport lab_topic = {
     .name = "topic",
     .modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING),
-    LAB_DOES_ALL_OF(topic),
+    LAB_DOES_BATCHES_TOO_OF(topic),
     .usual = true,
     .publishers_most = PUBLISHERS_MAX,
     .subscribers_most = 256, /* as many as a topic has room for, unless one asks for more */

@@ -58,7 +58,7 @@ consistent() {
 	}
 	{ gsub(/^ +/, ""); field = substr($1, 2, length($1) - 2) }
 	field == "transport" { name = $2; delete at }
-	field == "job" { job = $2 }
+	field == "job" { job = $2 == "\"batch\"" ? "\"stream\"" : $2 }
 	{ at[field] = $2 }
 	/^}/ && "ratio_to_limit" in at { check(); delete at }
 	' out >wrong
@@ -128,7 +128,8 @@ for i in $(seq 0 $((count - 1))); do
 		"results.$i.switches:integer" "results.$i.starts=1" "results.$i.near:integer" \
 		"results.$i.messages:integer" "results.$i.cpu_ns_per_message:real" \
 		"results.$i.preempted:integer"
-	if "$check" "results.$i.job=\"stream\"" <out 2>/dev/null; then
+	if "$check" "results.$i.job=\"stream\"" <out 2>/dev/null ||
+		"$check" "results.$i.job=\"batch\"" <out 2>/dev/null; then
 		holds "results.$i.p50_ns=null" "results.$i.percentiles=null" \
 			"results.$i.limit=\"ring\"" "results.$i.limit_msgs_per_s:real"
 	else
@@ -166,6 +167,16 @@ bench --transports topic,pipe --sizes 64 --jobs stream --slots 2 --json
 equal $code 0
 holds 'results.0.slots=2' 'results.0.msgs_per_s:real'
 has out "it has no slots to choose the number of"
+
+section "batches"
+bench --transports ring,topic,pipe --jobs batch --sizes 8,64,1K --json
+equal $code 0 "exit code of batches ($(cat err))"
+equal "$(results)" 6 "results: of two that have such calls, in two sizes that gain by them"
+holds 'results.0.job="batch"' 'results.0.limit="ring"' 'results.5.msgs_per_s:real'
+bench --transports topic --jobs batch --sizes 24 --publishers 3 --subscribers 2 --slots 16 --json
+equal $code 0 "exit code of batches of several ($(cat err))"
+holds 'results.1.msgs_per_s:real'
+refused "none of these transports" --transports pipe --jobs batch
 
 section "the table"
 bench --transports topic,pipe

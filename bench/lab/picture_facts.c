@@ -120,8 +120,7 @@ const char *picture_reading(enum run_job job)
 			      "the moment at which it should have been sent: who falls behind is "
 			      "charged for the queue that this makes. Lower is better.",
 	    [RUN_STREAM] = "One way, as many messages as go through. Longer is better.",
-	    [RUN_BATCH] = "The same by the calls that take 64 small messages at once, of those who "
-			  "have such. Longer is better.",
+	    [RUN_BATCH] = "As a stream, by calls that take up to 64 messages. Longer is better.",
 	};
 
 	return texts[job];

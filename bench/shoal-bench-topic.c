@@ -90,6 +90,16 @@ static bool group_wanted(const struct run *run, const struct bench_group *group)
 	return false;
 }
 
+static bool any_wanted(const struct run *run)
+{
+	for (uint32_t i = 0; i < bench_group_count; i++) {
+		if (group_wanted(run, &bench_groups[i]))
+			return true;
+	}
+	return wanted(run, "takeover", "takeover") || wanted(run, "lag", "lag") ||
+	       wanted(run, "quiet", "quiet");
+}
+
 static void add_row(struct run *run, const struct bench_row *row)
 {
 	if (run->row_count == ROWS_MAX)
@@ -416,14 +426,17 @@ int main(int count, char **arguments)
 		usage(stderr);
 		return 2;
 	}
+	if (!any_wanted(&run)) {
+		fprintf(stderr, "shoal-bench-topic: no figure is called %s\n", run.only);
+		usage(stderr);
+		return 2;
+	}
 	prepare(&run);
 	catch_signals();
 	atexit(remove_objects);
 	measure(&run);
 	if (stopped)
 		return 128 + stopped;
-	if (run.row_count == 0)
-		bench_die("no figure is called %s", run.only);
 	if (run.json)
 		bench_report_json(&run.machine, run.rows, run.row_count);
 	else

@@ -71,6 +71,10 @@ bool ask(const char *question);
 bool can_ask(void);
 /* Flushes stdout and says when that failed. A reader that went away is no failure. */
 int finish_stdout(int code);
+/* First of all in main: a descriptor that comes later may not become standard input, output or
+ * error where that was closed, for what is printed would go into it. To use it stays an error
+ * (EBADF). */
+void keep_standard_descriptors(void);
 
 /* ---- numbers (parse.c) ----------------------------------------------------------------- */
 

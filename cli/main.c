@@ -2,12 +2,10 @@
 /* The table of verbs, and what there is to say about all of them. */
 #include "cli.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct verb verbs[] = {
     {"pub", "NAME", "Send standard input to a topic, one message a line or frame.", verb_pub},
@@ -139,21 +137,12 @@ static int print_version(void)
 	return finish_stdout(EXIT_DONE);
 }
 
-/* What is opened later must not be taken for a standard stream that is closed. In its place stands
- * what fails as a closed one does: an input that can't be read, outputs that can't be written. */
-static void fill_closed_streams(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
-
 int main(int argc, char **argv)
 {
 	const char **arguments = (const char **)argv;
 	const struct verb *verb;
 
-	fill_closed_streams();
+	keep_standard_descriptors();
 	/* A reader that goes away shows as EPIPE, so that handles are closed in order. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {

@@ -27,7 +27,7 @@ def distinct: reduce .[] as $x ([]; if index([$x]) then . else . + [$x] end);
 
 def cell:
 	if . == null or .unavailable then "-"
-	elif .job == "stream" then "\(.msgs_per_s | amount) (\(.ratio_to_limit | three))"
+	elif .job == "stream" or .job == "batch" then "\(.msgs_per_s | amount) (\(.ratio_to_limit | three))"
 	else "\(.p50_ns | time) (\(.ratio_to_limit | three))" end;
 
 def table($rows):
@@ -51,6 +51,12 @@ def section($title; $job; $mode):
 + "(\(.machine.pinned | map(tostring) | join(" and ")) are used), Linux \(.machine.kernel)"
 + (if .machine.hypervisor then ", a virtual machine" else "" end)
 + ", governor \(.machine.governor); \([.results[].starts // 0] | max) starts of each.",
+"",
+"Noise: the processors were \(.machine.busy_percent_before | three) % busy just before, the hypervisor "
++ "kept \(.machine.steal_percent | three) % of the time"
++ ([.results[].preempted // empty] as $times
+   | if $times == [] then "" else ", \($times | add) of \([.results[].switches // 0] | add) context "
+     + "switches were involuntary" end) + ".",
 (if .machine.busy_percent_before > 10 or .machine.steal_percent > 1
  then "", "**The machine was not quiet: these figures are worth little.**" else empty end),
 "",
@@ -60,6 +66,8 @@ section("Round trips, both sides spin: median (ratio to a bare line)"; "round-tr
 section("Round trips, who waits sleeps: median (ratio to a bare line)"; "round-trip"; "sleeping"),
 section("Streams, both sides spin: messages/s (ratio to a plain ring)"; "stream"; "spinning"),
 section("Streams, who waits sleeps: messages/s (ratio to a plain ring)"; "stream"; "sleeping"),
+section("Streams in batches, both sides spin: messages/s (ratio to a plain ring)"; "batch"; "spinning"),
+section("Streams in batches, who waits sleeps: messages/s (ratio to a plain ring)"; "batch"; "sleeping"),
 ([.results[] | select(.unavailable)
   | "- \(.transport), \(.job), \(.mode): \(.unavailable)"] | distinct
  | if length > 0 then "### What is not there", "", .[], "" else empty end),

@@ -42,7 +42,7 @@ static int place_of(const struct run_result *result)
 
 static enum compare_verdict judge(const struct compare_line *line, double floor)
 {
-	bool more_is_better = line->new->job == RUN_STREAM;
+	bool more_is_better = run_is_stream(line->new);
 	double worse = more_is_better ? line->old_value / line->new_value
 				      : line->new_value / line->old_value;
 	/* As far to either side: twice as fast is as large a change as twice as slow. */
@@ -66,7 +66,7 @@ static void fill_ratio(struct compare_line *line)
 
 static void fill_absolute(struct compare_line *line)
 {
-	bool stream = line->new->job == RUN_STREAM;
+	bool stream = run_is_stream(line->new);
 
 	line->figure = stream ? "messages" : "median";
 	line->old_value = stream ? line->old->msgs_per_s : line->old->p50_ns;
@@ -89,6 +89,9 @@ struct compare_line compare_results(const struct run_result *old, const struct r
 	line.change = line.new_value / line.old_value - 1;
 	if (limit)
 		line.verdict = COMPARE_LIMIT;
+	else if (ratio && new->mode == RUN_SLEEPING &&
+		 run_has(old->limit_figure) != run_has(new->limit_figure))
+		line.verdict = COMPARE_BEFORE;
 	else if (!ratio && !same_machine)
 		line.verdict = COMPARE_MACHINE;
 	else if (!(old->starts >= COMPARE_STARTS && new->starts >= COMPARE_STARTS))
@@ -197,7 +200,19 @@ static int read_run(const json_t *json, struct run_document *run, const char *wh
 	return r;
 }
 
-int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why, size_t why_size)
+/* What only the new run has is no question that was left open. */
+static struct compare_count count_of(const size_t *verdicts)
+{
+	return (struct compare_count){
+	    .judged = verdicts[COMPARE_SAME] + verdicts[COMPARE_NOISE] + verdicts[COMPARE_FASTER] +
+		      verdicts[COMPARE_SLOWER],
+	    .not_judged = verdicts[COMPARE_FEW] + verdicts[COMPARE_PLACE] +
+			  verdicts[COMPARE_MACHINE] + verdicts[COMPARE_BEFORE] +
+			  verdicts[COMPARE_MISSING]};
+}
+
+int compare_documents(const json_t *old, const json_t *new, FILE *to,
+		      struct compare_count *ret_count, char *why, size_t why_size)
 {
 	struct comparison comparison = {.count = 0};
 	int r = read_run(old, &comparison.old, "old", why, why_size);
@@ -214,6 +229,8 @@ int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why,
 		r = errno != 0 ? -errno : -EIO;
 		snprintf(why, why_size, "writing the comparison failed: %s", strerror(-r));
 	}
+	if (r == 0 && ret_count != NULL)
+		*ret_count = count_of(comparison.verdicts);
 	run_document_free(&comparison.old);
 	run_document_free(&comparison.new);
 	return r < 0 ? r : comparison.verdicts[COMPARE_SLOWER] > 0;

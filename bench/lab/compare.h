@@ -26,7 +26,8 @@
  *
  * No verdict, with the reason, where there is none to give: fewer than five starts on either side;
  * processors that shared a cache in most starts of one run and not of the other; an absolute figure
- * from another machine. Nor on the limits themselves: they are the machine.
+ * from another machine. Nor on what sleeps, where one of the runs is from before its ratio was made
+ * of the run's own limit (summary.h). Nor on the limits themselves: they are the machine.
  */
 #ifndef BENCH_LAB_COMPARE_H
 #define BENCH_LAB_COMPARE_H
@@ -50,6 +51,7 @@ enum compare_verdict {
 	COMPARE_FEW,     /* too few starts */
 	COMPARE_PLACE,   /* the processors lay otherwise */
 	COMPARE_MACHINE, /* no ratio, and another machine */
+	COMPARE_BEFORE,  /* of what sleeps, one run's ratio is to the limit of each start */
 	COMPARE_LIMIT,   /* it is a limit */
 	COMPARE_MISSING, /* the new run has no figures for it */
 	COMPARE_NEW,     /* the old run has none */
@@ -76,10 +78,18 @@ struct compare_line compare_results(const struct run_result *old, const struct r
 
 bool compare_same_machine(const struct run_machine *old, const struct run_machine *new);
 
+/* Of the results that are no limits: how many had a verdict, and how many had none. */
+struct compare_count {
+	size_t judged;
+	size_t not_judged;
+};
+
 /*
- * Compares and writes a table, what to beware of, and a summary, in ASCII. 0: nothing got slower;
- * 1: something did; < 0 as picture.h has it, then `why` is a sentence that begins with the run.
+ * Compares and writes a table, what to beware of, and a summary, in ASCII. 0: nothing that was
+ * judged got slower; 1: something did; < 0 as picture.h has it, then `why` is a sentence that
+ * begins with the run. `ret_count` may be NULL.
  */
-int compare_documents(const json_t *old, const json_t *new, FILE *to, char *why, size_t why_size);
+int compare_documents(const json_t *old, const json_t *new, FILE *to,
+		      struct compare_count *ret_count, char *why, size_t why_size);
 
 #endif

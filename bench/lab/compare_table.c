@@ -113,8 +113,8 @@ static void write_summary(const struct comparison *comparison, FILE *to)
 		 "%zu slower, %zu faster, %zu the same, %zu within the noise, %zu not judged, %zu "
 		 "missing, %zu new.",
 		 v[COMPARE_SLOWER], v[COMPARE_FASTER], v[COMPARE_SAME], v[COMPARE_NOISE],
-		 v[COMPARE_FEW] + v[COMPARE_PLACE] + v[COMPARE_MACHINE], v[COMPARE_MISSING],
-		 v[COMPARE_NEW]);
+		 v[COMPARE_FEW] + v[COMPARE_PLACE] + v[COMPARE_MACHINE] + v[COMPARE_BEFORE],
+		 v[COMPARE_MISSING], v[COMPARE_NEW]);
 	fputs(compare_rule, to);
 }
 
@@ -132,6 +132,7 @@ static const char *verdict_text(enum compare_verdict verdict)
 	    [COMPARE_FEW] = "too few starts",
 	    [COMPARE_PLACE] = "processors lay otherwise",
 	    [COMPARE_MACHINE] = "other machine",
+	    [COMPARE_BEFORE] = "ratio made otherwise",
 	    [COMPARE_LIMIT] = "a limit",
 	    [COMPARE_MISSING] = "missing",
 	    [COMPARE_NEW] = "new",

@@ -29,16 +29,24 @@ struct lab_control {
 	struct bench_steps steps;
 	int64_t took_ns;
 	int64_t start_ns; /* of an open loop: when the first message is due */
+	/* How many messages it has: side 0 makes them fewer when time is up. */
+	BENCH_ATOMIC(uint64_t) end;
 
 	/* By the sides, of each part: what was measured. */
 	struct lab_measured {
-		uint64_t count;
+		uint64_t count;    /* those that the clock saw */
+		uint64_t messages; /* all */
 		int64_t took_ns;
 		double p50; /* in the histogram's unit */
 		double cpu_s[2];
 		uint64_t switches[2];
+		uint64_t preempted[2]; /* so many of them involuntary */
 	} measured[LAB_PARTS];
 	alignas(64) unsigned char latency[LAB_LATENCY_BYTES]; /* of the subject: a histogram */
 };
+
+/* Before the last message is sent; who has that one knows. */
+void lab_say_end(struct lab_control *control, uint64_t end);
+uint64_t lab_end(const struct lab_control *control);
 
 #endif

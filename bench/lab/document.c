@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "document.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,28 +24,58 @@ static json_t *machine_of(const struct lab_result *result)
 			 result->jitter.p99, "max", result->jitter.max);
 }
 
-/* Over all trips of all starts. */
-static void set_latency(json_t *row, const struct lab_figure *figure, double unit_ns)
+/* What the job of a figure is compared with, in this run: of the line the median over all starts of
+ * all figures, for each of them measures it; of a ring those of its size. */
+static double limit_of_run(const struct lab_plan *plan, const struct lab_case *what)
 {
-	static const struct {
-		const char *name;
-		double percent;
-	} named[] = {{"p50_ns", 50}, {"p99_ns", 99}, {"p999_ns", 99.9}, {"max_ns", 100}};
-	static const double percents[] = {50, 75, 90, 99, 99.9, 99.99, 100};
-	bool timed = figure->latency.memory != NULL;
+	bool stream = lab_is_stream(what->job);
+	double *values = calloc(plan->count * LAB_STARTS_MAX + 1, sizeof *values);
+	size_t count = 0;
+	double limit;
+
+	if (values == NULL)
+		bench_die("out of memory");
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct lab_figure *figure = &plan->figures[i];
+
+		if (stream &&
+		    (!lab_is_stream(figure->what.job) || figure->what.bytes != what->bytes))
+			continue;
+		for (uint32_t start = 0; start < figure->starts; start++)
+			values[count++] = stream ? figure->start[start].limit
+						 : figure->start[start].line_ns;
+	}
+	limit = bench_median(values, count);
+	free(values);
+	return what->job == LAB_OPEN_LOOP ? limit / 2.0 : limit;
+}
+
+/* Null where too few lie beyond it to say. */
+static json_t *percentile_of(const struct lab_summary *summary, uint64_t messages, size_t which)
+{
+	if (messages < lab_percents[which].messages_least)
+		return json_null();
+	return json_real(summary->ns[which]);
+}
+
+static void set_latency(json_t *row, const struct lab_figure *figure,
+			const struct lab_summary *summary)
+{
+	bool timed = !lab_is_stream(figure->what.job);
+	uint64_t messages = timed ? figure->messages : 0;
 	json_t *list = timed ? json_array() : json_null();
 
-	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
-		json_object_set_new(
-		    row, named[i].name,
-		    timed ? json_real(unit_ns * (double)shoal_histogram_percentile(
-						    &figure->latency, named[i].percent))
-			  : json_null());
-	for (size_t i = 0; timed && i < sizeof percents / sizeof percents[0]; i++)
-		json_array_append_new(
-		    list, json_pack("[f,f]", percents[i],
-				    unit_ns * (double)shoal_histogram_percentile(&figure->latency,
-										 percents[i])));
+	for (size_t i = 0; i < LAB_PERCENTS; i++) {
+		if (timed && messages >= lab_percents[i].messages_least)
+			json_array_append_new(
+			    list, json_pack("[f,f]", lab_percents[i].percent, summary->ns[i]));
+	}
+	if (timed)
+		json_array_append_new(list, json_pack("[f,f]", 100.0, summary->max_ns));
+	json_object_set_new(row, "p50_ns", timed ? json_real(summary->ns[LAB_P50]) : json_null());
+	json_object_set_new(row, "p99_ns", percentile_of(summary, messages, LAB_P99));
+	json_object_set_new(row, "p999_ns", percentile_of(summary, messages, LAB_P999));
+	json_object_set_new(row, "max_ns", timed ? json_real(summary->max_ns) : json_null());
 	json_object_set_new(row, "percentiles", list);
 }
 
@@ -65,32 +96,41 @@ static json_t *case_of(const struct lab_figure *figure)
 	return row;
 }
 
-static json_t *row_of(const struct lab_figure *figure, double tick_ns)
+static void set_costs(json_t *row, const struct lab_figure *figure)
+{
+	json_object_update_new(
+	    row,
+	    json_pack("{s:I, s:f, s:f, s:I, s:I, s:I, s:I}", "messages",
+		      (json_int_t)figure->messages, "cpu_s", figure->cpu_s, "cpu_ns_per_message",
+		      figure->cpu_s * 1e9 / (double)figure->messages, "switches",
+		      (json_int_t)figure->switches, "preempted", (json_int_t)figure->preempted,
+		      "starts", (json_int_t)figure->starts, "near", (json_int_t)figure->near));
+}
+
+static json_t *row_of(const struct lab_plan *plan, const struct lab_figure *figure)
 {
 	const struct lab_case *what = &figure->what;
+	double limit = limit_of_run(plan, what);
 	json_t *row = case_of(figure);
-	double ratios[LAB_STARTS_MAX], rates[LAB_STARTS_MAX];
-	double messages_s, ratio;
-	uint32_t count = figure->starts;
+	struct lab_summary summary;
 
 	if (figure->missing[0] != '\0') {
 		json_object_set_new(row, "unavailable", json_text(figure->missing));
 		return row;
 	}
-	memcpy(ratios, figure->ratio, sizeof ratios);
-	memcpy(rates, figure->messages_s, sizeof rates);
-	messages_s = bench_median(rates, count);
-	ratio = bench_median(ratios, count); /* sorts them: the quartiles are where they are */
-	set_latency(row, figure, what->job == LAB_OPEN_LOOP ? 1.0 : tick_ns);
+	lab_summarize(figure->start, figure->starts, what->job, what->mode, limit, &summary);
+	set_latency(row, figure, &summary);
 	json_object_update_new(
-	    row, json_pack("{s:f, s:f, s:s, s:f, s:[f,f], s:f, s:I, s:I, s:I}", "msgs_per_s",
-			   messages_s, "bytes_per_s", messages_s * (double)what->bytes, "limit",
-			   lab_limit_of(what->job)->name, "ratio_to_limit", ratio, "spread",
-			   bench_quantile(ratios, count, 0.25), bench_quantile(ratios, count, 0.75),
-			   "cpu_s", figure->cpu_s, "switches", (json_int_t)figure->switches,
-			   "starts", (json_int_t)count, "near", (json_int_t)figure->near));
+	    row, json_pack("{s:f, s:f, s:s, s:f, s:f, s:[f,f]}", "msgs_per_s", summary.messages_s,
+			   "bytes_per_s", summary.messages_s * (double)what->bytes, "limit",
+			   lab_limit_of(what->job)->name,
+			   lab_is_stream(what->job) ? "limit_msgs_per_s" : "limit_p50_ns", limit,
+			   "ratio_to_limit", summary.ratio, "spread", summary.low, summary.high));
+	set_costs(row, figure);
 	if (figure->piece > 0 && figure->piece < what->bytes)
 		json_object_set_new(row, "piece_bytes", json_u64(figure->piece));
+	if (figure->buffers > 0)
+		json_object_set_new(row, "buffers", json_u64(figure->buffers));
 	return row;
 }
 
@@ -104,7 +144,7 @@ json_t *document_make(const struct lab_plan *plan, const struct lab_result *resu
 	gmtime_r(&now, &utc);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	for (size_t i = 0; i < plan->count; i++)
-		json_array_append_new(rows, row_of(&plan->figures[i], result->tick_ns));
+		json_array_append_new(rows, row_of(plan, &plan->figures[i]));
 	return json_pack("{s:i, s:s, s:s, s:f, s:o, s:o}", "format", FORMAT, "shoal",
 			 shoal_version(), "when", when, "duration_s", result->machine.took_s,
 			 "machine", machine_of(result), "results", rows);

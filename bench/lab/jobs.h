@@ -132,33 +132,46 @@ BENCH_INLINE int64_t lab_stream_loop(struct lab_side *me, size_t bytes, uint64_t
  * A message is sent when it is due, or at once when that is past: then it waited because those
  * before it took too long, and the time that it waited is counted. The sender spins until a
  * message is due, since a sleeper would come late.
+ *
+ * Where the rate is more than goes through, the clock ends it: of what was due by then, the message
+ * that is sent at that moment is the last. The sender says so before it sends it, so whoever takes
+ * it knows.
  */
 BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t count,
 				    lab_send *send, lab_take *take)
 {
 	double apart_ns = 1e9 / me->what->rate;
 	int64_t start_ns = me->control->start_ns;
+	int64_t stop_ns = start_ns + (int64_t)((double)count * apart_ns);
+	uint64_t end = count;
 	uint64_t sum = 0;
 
-	for (uint64_t i = 0; i < count; i++) {
+	for (uint64_t i = 0; i < end; i++) {
 		int64_t due_ns = start_ns + (int64_t)((double)i * apart_ns);
 		int64_t late_ns;
 
 		if (me->side == 0) {
-			while (bench_now_ns() < due_ns)
+			int64_t now_ns = bench_now_ns();
+
+			for (; now_ns < due_ns; now_ns = bench_now_ns())
 				bench_relax();
+			if (now_ns >= stop_ns) {
+				end = i + 1;
+				lab_say_end(me->control, end);
+			}
 			send(me, bytes, me->first + i);
 			continue;
 		}
 		sum += take(me, bytes, me->first + i);
 		late_ns = bench_now_ns() - due_ns;
 		shoal_histogram_record(me->latency, late_ns > 0 ? (uint64_t)late_ns : 0);
+		end = lab_end(me->control);
 	}
 	if (me->side == 0) {
-		me->first += count;
+		me->first += end;
 		return 0;
 	}
-	lab_check(me, count, sum);
+	lab_check(me, end, sum);
 	return bench_now_ns() - start_ns;
 }
 
@@ -176,11 +189,64 @@ BENCH_INLINE int64_t lab_paced_loop(struct lab_side *me, size_t bytes, uint64_t 
 	LAB_JOB_OF(x, stream)                                                                      \
 	LAB_JOB_OF(x, paced)
 
+/*
+ * The batch, of two functions that make many at once, and take them:
+ *
+ *	void x_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count)
+ *		sends so many, the first of which is that number
+ *	size_t x_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum)
+ *		waits for the next one, takes it and up to `most` with it, and adds them up
+ */
+typedef void lab_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count);
+typedef size_t lab_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum);
+
+static inline size_t lab_batch_most(uint64_t left)
+{
+	return left < LAB_BATCH_MESSAGES ? (size_t)left : (size_t)LAB_BATCH_MESSAGES;
+}
+
+BENCH_INLINE int64_t lab_batch_loop(struct lab_side *me, size_t bytes, uint64_t count,
+				    lab_send_many *send, lab_take_many *take)
+{
+	uint64_t warm = lab_warm(count);
+	uint64_t all = warm + count;
+	uint64_t sum = 0;
+	int64_t start_ns;
+
+	if (me->side == 0) {
+		for (uint64_t done = 0; done < all; done += lab_batch_most(all - done))
+			send(me, bytes, me->first + done, lab_batch_most(all - done));
+		me->first += all;
+		return 0;
+	}
+	for (uint64_t done = 0; done < warm;)
+		done += take(me, bytes, lab_batch_most(warm - done), &sum);
+	start_ns = bench_now_ns();
+	for (uint64_t done = 0; done < count;)
+		done += take(me, bytes, lab_batch_most(count - done), &sum);
+	start_ns = bench_now_ns() - start_ns;
+	lab_check(me, all, sum);
+	return start_ns;
+}
+
+#define LAB_BATCH_OF(x)                                                                            \
+	static int64_t x##_batch(struct lab_side *me, uint64_t count)                              \
+	{                                                                                          \
+		if (me->what->bytes == 64)                                                         \
+			return lab_batch_loop(me, 64, count, x##_send_many, x##_take_many);        \
+		return lab_batch_loop(me, me->what->bytes, count, x##_send_many, x##_take_many);   \
+	}
+
 #define LAB_ALL_JOBS (LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM) | LAB_BIT(LAB_OPEN_LOOP))
 
 /* Of a transport that takes every job and every message: these, and the three of LAB_JOBS_OF. */
 #define LAB_DOES_ALL_OF(x)                                                                         \
 	.jobs = LAB_ALL_JOBS, .bytes_least = 8, .bytes_most = LAB_BYTES_MAX,                       \
 	.run = {x##_trip, x##_stream, x##_paced}
+
+/* The same, and LAB_BATCH_OF. */
+#define LAB_DOES_BATCHES_TOO_OF(x)                                                                 \
+	.jobs = LAB_ALL_JOBS | LAB_BIT(LAB_BATCH), .bytes_least = 8, .bytes_most = LAB_BYTES_MAX,  \
+	.run = {x##_trip, x##_stream, x##_paced, x##_batch}
 
 #endif

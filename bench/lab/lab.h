@@ -19,9 +19,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum lab_job { LAB_ROUND_TRIP, LAB_STREAM, LAB_OPEN_LOOP, LAB_JOBS };
+enum lab_job { LAB_ROUND_TRIP, LAB_STREAM, LAB_OPEN_LOOP, LAB_BATCH, LAB_JOBS };
 enum lab_mode { LAB_SPINNING, LAB_SLEEPING, LAB_MODES };
 #define LAB_BIT(what) (1u << (what))
+
+/* A batch is a stream by the calls that take many small messages, where a transport has such. */
+static inline bool lab_is_stream(enum lab_job job)
+{
+	return job == LAB_STREAM || job == LAB_BATCH;
+}
+#define LAB_BATCH_MESSAGES 64
+#define LAB_BATCH_BYTES    64 /* the largest: what is larger gains nothing by it */
 
 extern const char *const lab_job_names[LAB_JOBS];
 extern const char *const lab_mode_names[LAB_MODES];
@@ -40,8 +48,8 @@ struct lab_case {
 
 #define LAB_REASON 256
 
-/* Latencies to within a hundredth, up to 2^40 ns or ticks: minutes. */
-#define LAB_LATENCY_DIGITS  2
+/* Latencies to within a thousandth, up to 2^40 ns or ticks: minutes. */
+#define LAB_LATENCY_DIGITS  3
 #define LAB_LATENCY_HIGHEST (((uint64_t)1 << 40) - 1)
 #define LAB_LATENCY_BYTES   SHOAL_HISTOGRAM_BYTES(LAB_LATENCY_DIGITS, 40)
 
@@ -54,6 +62,8 @@ struct lab_link {
 	int fd[2][2];  /* of each side; most have one to read and one to write. -1: none */
 	int queue;     /* System V */
 	size_t piece;  /* a larger message goes in pieces of so many bytes; 0: never */
+	uint32_t
+	    buffers; /* it has room for so few large messages, since memory is short; 0: usual */
 	char name[64];
 	int daemon; /* the process that it needs; 0: none */
 	/* Files outside the folder of objects, by their paths: they are removed after the sides and

@@ -21,7 +21,7 @@ static const struct option bench_options[] = {
     {OPTION_TEXT, 't', "transports", &request.transports, "LIST", "only these"},
     {OPTION_TEXT, 's', "sizes", &request.sizes, "LIST", "messages of these sizes (64,64K)"},
     {OPTION_TEXT, 'w', "jobs", &request.jobs, "LIST",
-     "round-trip, stream, open-loop (the first two)"},
+     "round-trip, stream, open-loop, batch (the first two)"},
     {OPTION_TEXT, 'm', "modes", &request.modes, "LIST", "spinning, sleeping (both)"},
     {OPTION_TEXT, 'r', "rate", &request.rates, "LIST",
      "open-loop: so many messages a second, whether the last one has arrived or not"},
@@ -110,6 +110,18 @@ static int measure(struct lab_plan *plan)
 	return code;
 }
 
+/* What can't be meant. */
+static int check_request(void)
+{
+	if (outputs.from && !lab_request_is_usual(&request))
+		return say_usage(&verb, "--from measures nothing, so there is nothing to say about "
+					"what and how");
+	if (!outputs.from && outputs.compare && request.starts < COMPARE_STARTS)
+		return say_usage(&verb, "--compare gives no verdict with fewer than %d --starts",
+				 COMPARE_STARTS);
+	return GO_ON;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option *const tables[] = {bench_options, table_options, NULL};
@@ -117,16 +129,20 @@ int main(int argc, char **argv)
 	struct lab_plan plan = {0};
 	int code;
 
+	keep_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 5 && strcmp(argv[1], "--worker") == 0) {
 		lab_worker((int)strtol(argv[2], NULL, 10), (int)strtol(argv[4], NULL, 10));
 		return EXIT_DONE;
 	}
 	write_notes();
+	request = lab_request_usual;
 	code = options_parse(&options, &verb, argc, (const char **)argv, tables, notes, 0, 0);
 	if (code != GO_ON)
 		return code;
 	code = print_check(&verb);
+	if (code == GO_ON)
+		code = check_request();
 	if (code == GO_ON)
 		code = outputs_begin(&outputs);
 	if (code == GO_ON && outputs.run) {

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -55,35 +58,98 @@ static int read_run(const char *path, json_t **ret_json)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-/* The file gets its name when it is complete. */
-static bool name_part(const char *path, char part[PATH_MAX])
+/* Where a picture goes. */
+struct place {
+	char path[PATH_MAX]; /* no link */
+	char part[PATH_MAX]; /* a file gets its name when it is complete; "": there is no file to
+				replace */
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(const char *path, const char *format, ...)
 {
-	return snprintf(part, PATH_MAX, "%s.part", path) < PATH_MAX;
+	char why[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	say("can't make '%s': %s", path, why);
+	return EXIT_USAGE;
+}
+
+static int check_folder(const char *path, const struct place *place)
+{
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof folder, "%s", place->path);
+	if (access(dirname(folder), W_OK | X_OK) < 0)
+		return refuse(path, "%s", strerror(errno));
+	return GO_ON;
+}
+
+static bool is_stdout(const struct stat *file)
+{
+	struct stat out;
+
+	return fstat(STDOUT_FILENO, &out) == 0 && out.st_dev == file->st_dev &&
+	       out.st_ino == file->st_ino;
+}
+
+/* A file is replaced by a whole one, and its folder must allow that. Into a device or a FIFO one
+ * writes: it is not ours to replace. */
+static int find_kind(const char *path, const struct stat *there, struct place *place)
+{
+	if (S_ISDIR(there->st_mode))
+		return refuse(path, "it is a folder");
+	if (S_ISCHR(there->st_mode) || S_ISFIFO(there->st_mode)) {
+		place->part[0] = '\0';
+		return access(path, W_OK) < 0 ? refuse(path, "%s", strerror(errno)) : GO_ON;
+	}
+	if (!S_ISREG(there->st_mode))
+		return refuse(path, "it is no file, FIFO or character device");
+	if (is_stdout(there))
+		return refuse(path, "it is standard output, which has the figures");
+	if (!realpath(path, place->path))
+		return refuse(path, "%s", strerror(errno));
+	return GO_ON;
+}
+
+static int find_place(const char *path, struct place *place)
+{
+	struct stat there;
+	int code = GO_ON;
+
+	place->part[0] = 'x';
+	if (path[0] == '\0')
+		return refuse(path, "that is no name of a file");
+	if (snprintf(place->path, sizeof place->path, "%s", path) >= PATH_MAX)
+		return refuse(path, "%s", strerror(ENAMETOOLONG));
+	if (stat(path, &there) == 0)
+		code = find_kind(path, &there, place);
+	else if (errno != ENOENT)
+		return refuse(path, "%s", strerror(errno));
+	else if (lstat(path, &there) == 0)
+		return refuse(path, "it is a link that leads nowhere");
+	if (code != GO_ON || place->part[0] == '\0')
+		return code;
+	if (snprintf(place->part, sizeof place->part, "%s.part", place->path) >= PATH_MAX)
+		return refuse(path, "%s", strerror(ENAMETOOLONG));
+	return check_folder(path, place);
 }
 
 static int check_place(const char *path)
 {
-	char part[PATH_MAX];
+	struct place place;
 
-	if (!path)
-		return GO_ON;
-	if (!name_part(path, part)) {
-		say("the name '%s' is too long", path);
-		return EXIT_USAGE;
-	}
-	if (access(dirname(part), W_OK | X_OK) < 0) { /* dirname may have cut `part` */
-		say("can't make '%s': %s", path, strerror(errno));
-		return EXIT_USAGE;
-	}
-	return GO_ON;
+	return path ? find_place(path, &place) : GO_ON;
 }
 
 typedef int (*draw_run)(const json_t *document, FILE *to, char *why, size_t why_size);
 
-static int write_part(draw_run draw, const json_t *document, const char *part, char *why,
+static int write_file(draw_run draw, const json_t *document, const char *name, char *why,
 		      size_t why_size)
 {
-	FILE *file = fopen(part, "we");
+	FILE *file = fopen(name, "we");
 	int r;
 
 	if (!file) {
@@ -100,21 +166,23 @@ static int write_part(draw_run draw, const json_t *document, const char *part, c
 
 static int write_picture(draw_run draw, const json_t *document, const char *path)
 {
-	char part[PATH_MAX], why[512] = "";
+	struct place place;
+	char why[512] = "";
 	int r;
 
 	if (!path)
 		return EXIT_DONE;
-	if (!name_part(path, part))
+	if (find_place(path, &place) != GO_ON) /* again: much can happen in a run */
 		return EXIT_FAILED;
-	r = write_part(draw, document, part, why, sizeof why);
-	if (r >= 0 && rename(part, path) < 0) {
+	r = write_file(draw, document, place.part[0] ? place.part : place.path, why, sizeof why);
+	if (r >= 0 && place.part[0] && rename(place.part, place.path) < 0) {
 		r = -errno;
 		snprintf(why, sizeof why, "%s", strerror(errno));
 	}
 	if (r >= 0)
 		return EXIT_DONE;
-	unlink(part);
+	if (place.part[0])
+		unlink(place.part);
 	say("can't write '%s': %s", path, why);
 	return EXIT_FAILED;
 }
@@ -124,14 +192,24 @@ static int write_comparison(const json_t *old, const json_t *document)
 {
 	char why[512] = "";
 	FILE *to = table_style.json ? stderr : stdout;
+	struct compare_count count = {0};
 	int r;
 
 	if (!old)
 		return EXIT_DONE;
-	r = compare_documents(old, document, to, why, sizeof why);
-	if (r < 0)
+	r = compare_documents(old, document, to, &count, why, sizeof why);
+	if (r < 0) {
 		say("can't compare: %s", why);
-	return r < 0 ? EXIT_FAILED : r > 0 ? EXIT_NO : EXIT_DONE;
+		return EXIT_FAILED;
+	}
+	if (count.judged == 0) {
+		say("nothing could be compared: no result of these runs has a verdict");
+		return EXIT_FAILED;
+	}
+	if (count.not_judged > 0)
+		say("%zu of %zu results have no verdict", count.not_judged,
+		    count.judged + count.not_judged);
+	return r > 0 ? EXIT_NO : EXIT_DONE;
 }
 
 /* ---- both -------------------------------------------------------------------------------- */

@@ -63,15 +63,18 @@ static void draw_axis(FILE *to, const struct picture_panel *panel, const struct 
 static void draw_limit(FILE *to, const struct picture_panel *panel, const struct picture_axis *axis)
 {
 	double bottom = TOP + (double)panel->count * ROW;
-	double x;
+	double figure, x;
 
 	if (panel->limit == NULL)
 		return;
-	x = picture_linear_at(axis, panel->limit->msgs_per_s);
+	/* The figures' own, if the document has it: then a bar's length is its ratio. */
+	figure = panel->limit->limit_figure;
+	if (!run_has(figure))
+		figure = panel->limit->msgs_per_s;
+	x = fmin(picture_linear_at(axis, figure), BAR_END);
 	picture_line(to, "lead limit", x, TOP - 4, x, bottom);
 	picture_text(to, fmax(x, BAR + 130), TOP - 9, "e quiet small", "limit: %s, %s",
-		     run_short(panel->limit->transport, 16).text,
-		     run_rate(panel->limit->msgs_per_s).text);
+		     run_short(panel->limit->transport, 16).text, run_rate(figure).text);
 }
 
 /* The quartiles of the ratio over the process starts, as those of the figure. */

@@ -41,8 +41,24 @@ static void pinned(struct picture_fact *fact, const struct run_machine *machine)
 	}
 }
 
-static void noise(struct picture_fact *fact, const struct run_machine *machine)
+/* So often somebody else took the processor from what was measured; RUN_NONE: not said. */
+static double preempted(const struct run_document *run)
 {
+	double sum = RUN_NONE;
+
+	for (size_t i = 0; i < run->count; i++) {
+		double times = run->results[i].preempted;
+
+		if (run_has(times))
+			sum = run_has(sum) ? sum + times : times;
+	}
+	return sum;
+}
+
+static void noise(struct picture_fact *fact, const struct run_document *run)
+{
+	const struct run_machine *machine = &run->machine;
+
 	add(fact, "%s of the time stolen by the hypervisor; processors %s busy just before",
 	    run_percent(machine->steal_percent).text,
 	    run_percent(machine->busy_percent_before).text);
@@ -50,6 +66,9 @@ static void noise(struct picture_fact *fact, const struct run_machine *machine)
 	    run_short_time(machine->jitter_p50_ns).text,
 	    run_short_time(machine->jitter_p99_ns).text,
 	    run_short_time(machine->jitter_max_ns).text);
+	if (run_has(preempted(run)))
+		add(fact, "; involuntary context switches while measuring: %s",
+		    run_count(preempted(run)).text);
 }
 
 void picture_facts(const struct run_document *run, struct picture_fact *ret_facts)
@@ -68,7 +87,7 @@ void picture_facts(const struct run_document *run, struct picture_fact *ret_fact
 		add(&ret_facts[1], ", frequency governor %s",
 		    run_short(machine->governor, 40).text);
 	pinned(&ret_facts[2], machine);
-	noise(&ret_facts[3], machine);
+	noise(&ret_facts[3], run);
 	add(&ret_facts[4], "shoal %s, %s", run_short(run->shoal, 40).text,
 	    run_short(run->when, 40).text);
 	if (run_has(run->duration_s))
@@ -79,10 +98,13 @@ const char *const picture_how[PICTURE_HOW] = {
     "Curves: the time within which so many of the messages came through. Both axes are "
     "logarithmic: with each nine more, what is slower still is ten times rarer. Beside a name "
     "stand "
-    "its median, and its ratio to the limit: each process start measures both, and this is the "
-    "median of that. The wide stroke at 50 % is its spread, the quartiles over the starts.",
+    "its median, and its ratio to the limit: the number is the ratio times the run's limit. What "
+    "spins is compared with the limit in each process start, what sleeps with the limit of the "
+    "run; this is the median of that. The wide stroke at 50 % is its spread, the quartiles over "
+    "the starts. A curve ends where fewer than ten messages lie beyond it.",
     "Bars: messages a second, on a linear axis from 0, so that lengths can be compared; the stroke "
-    "at the end of a bar is its spread.",
+    "at the end of a bar is its spread. A ratio better than 1 means that the processors moved "
+    "within a start, or that fewer buffers go round than in the ring, and stay in a cache.",
     "The limit (dashed) was measured in the same run: line is one cache line that two processors "
     "hand to and fro, ring a plain ring that trusts its peer. Neither is safe from anything. "
     "Spinning costs a processor all the time, sleeping a system call: they never share a panel, "
@@ -98,6 +120,7 @@ const char *picture_reading(enum run_job job)
 			      "the moment at which it should have been sent: who falls behind is "
 			      "charged for the queue that this makes. Lower is better.",
 	    [RUN_STREAM] = "One way, as many messages as go through. Longer is better.",
+	    [RUN_BATCH] = "As a stream, by calls that take up to 64 messages. Longer is better.",
 	};
 
 	return texts[job];

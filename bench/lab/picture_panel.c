@@ -63,7 +63,7 @@ static void widen(struct picture_panel *panel, double value)
 
 static void widen_by_result(struct picture_panel *panel, const struct run_result *result)
 {
-	if (result->job == RUN_STREAM)
+	if (run_is_stream(result))
 		widen(panel, result->msgs_per_s);
 	for (size_t i = 0; i < result->point_count; i++) {
 		const struct run_percentile *point = &result->points[i];
@@ -93,8 +93,10 @@ static void make_panel(const struct run_document *run, struct picture_panel *pan
 		if (result->unavailable == NULL && compare_but_for_mode(result, members[0]) == 0)
 			widen_by_result(panel, result);
 	}
-	if (panel->limit != NULL)
+	if (panel->limit != NULL) {
 		widen_by_result(panel, panel->limit);
+		widen(panel, panel->limit->limit_figure);
+	}
 }
 
 int picture_panels_make(const struct run_document *run, struct picture_panels *ret_panels)
@@ -132,7 +134,7 @@ void picture_panels_free(struct picture_panels *panels)
 
 static bool has_bars(const struct picture_panel *panel)
 {
-	return panel->members[0]->job == RUN_STREAM;
+	return run_is_stream(panel->members[0]);
 }
 
 double picture_panel_height(const struct picture_panel *panel)

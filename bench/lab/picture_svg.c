@@ -118,6 +118,9 @@ static void draw_remarks(struct sheet *sheet, const struct run_document *run)
 			snprintf(text, sizeof text, "In pieces of %s: %s (%s)",
 				 run_size(result->piece_bytes).text, name.text,
 				 run_title(result).text);
+		else if (run_fell_behind(result))
+			snprintf(text, sizeof text, "Rate not reached: %s (%s): %s", name.text,
+				 run_title(result).text, run_rate(result->msgs_per_s).text);
 		else
 			continue;
 		paragraph(sheet, "quiet", 0, text);

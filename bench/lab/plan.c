@@ -12,8 +12,26 @@
 #define STARTS_USUAL 5
 #define SLOTS_MOST   (1u << 24)
 
-const char *const lab_job_names[LAB_JOBS] = {"round-trip", "stream", "open-loop"};
+const char *const lab_job_names[LAB_JOBS] = {"round-trip", "stream", "open-loop", "batch"};
 const char *const lab_mode_names[LAB_MODES] = {"spinning", "sleeping"};
+
+/* No number that one can ask for. */
+#define SLOTS_USUAL    UINT32_MAX
+#define DURATION_USUAL (-1)
+
+const struct lab_request lab_request_usual = {.publishers = 1,
+					      .subscribers = 1,
+					      .slots = SLOTS_USUAL,
+					      .starts = STARTS_USUAL,
+					      .duration_ns = DURATION_USUAL};
+
+bool lab_request_is_usual(const struct lab_request *request)
+{
+	return !request->transports && !request->sizes && !request->jobs && !request->modes &&
+	       !request->rates && !request->cores && !request->all && request->publishers == 1 &&
+	       request->subscribers == 1 && request->slots == SLOTS_USUAL &&
+	       request->starts == STARTS_USUAL && request->duration_ns == DURATION_USUAL;
+}
 
 struct lists {
 	uint32_t transports[LIST_MAX];
@@ -39,6 +57,47 @@ static bool next_word(const char **at, char word[WORD_MAX])
 	snprintf(word, WORD_MAX, "%.*s", (int)length, *at);
 	*at += length + ((*at)[length] == ',');
 	return true;
+}
+
+/* GO_ON, or what is wrong with a list that has so many words by now. */
+static int check_length(const struct verb *verb, const char *option, const char *list, size_t count)
+{
+	if (list != NULL && list[0] == '\0')
+		return say_usage(verb, "--%s: the list is empty", option);
+	if (count > LIST_MAX)
+		return say_usage(verb, "--%s takes at most %d", option, LIST_MAX);
+	return GO_ON;
+}
+
+/* Commas separate words. */
+static size_t count_words(const char *list)
+{
+	size_t count = 0;
+
+	for (; list != NULL && *list != '\0'; list += *list == ',') {
+		count++;
+		list += strcspn(list, ",");
+	}
+	return count;
+}
+
+static int check_lists(const struct verb *verb, const struct lab_request *request)
+{
+	const struct {
+		const char *option;
+		const char *list;
+	} lists[] = {{"transports", request->transports},
+		     {"sizes", request->sizes},
+		     {"jobs", request->jobs},
+		     {"modes", request->modes},
+		     {"rate", request->rates},
+		     {"cores", request->cores}};
+	int code = GO_ON;
+
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0] && code == GO_ON; i++)
+		code =
+		    check_length(verb, lists[i].option, lists[i].list, count_words(lists[i].list));
+	return code;
 }
 
 static int say_unknown(const struct verb *verb, const char *what, const char *word,
@@ -80,8 +139,7 @@ static int read_transports(const struct verb *verb, const struct lab_request *re
 
 		if (found == UINT32_MAX)
 			return say_unknown(verb, "transport", word, names, lab_transport_count);
-		if (lists->transport_count < LIST_MAX)
-			lists->transports[lists->transport_count++] = found;
+		lists->transports[lists->transport_count++] = found;
 	}
 	return GO_ON;
 }
@@ -108,8 +166,7 @@ static int read_sizes(const struct verb *verb, const struct lab_request *request
 					 "--sizes takes 8 to 16M, in whole words of 8 bytes, from "
 					 "4K on in lines of 64; not '%s'",
 					 word);
-		if (lists->size_count < LIST_MAX)
-			lists->sizes[lists->size_count++] = bytes;
+		lists->sizes[lists->size_count++] = bytes;
 	}
 	return GO_ON;
 }
@@ -126,8 +183,7 @@ static int read_rates(const struct verb *verb, const struct lab_request *request
 		if (parse_rate(word, &rate) < 0 || rate < 1.0 || rate > 1e8)
 			return say_usage(verb, "--rate takes 1 to 100000000 messages/s, not '%s'",
 					 word);
-		if (lists->rate_count < LIST_MAX)
-			lists->rates[lists->rate_count++] = rate;
+		lists->rates[lists->rate_count++] = rate;
 	}
 	return GO_ON;
 }
@@ -161,8 +217,10 @@ static int read_jobs(const struct verb *verb, const struct lab_request *request,
 	if (code != GO_ON)
 		return code;
 	if (lists->jobs == 0)
-		lists->jobs = lists->rate_count > 0 ? LAB_BIT(LAB_OPEN_LOOP)
-						    : LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM);
+		lists->jobs = lists->rate_count > 0
+				  ? LAB_BIT(LAB_OPEN_LOOP)
+				  : LAB_BIT(LAB_ROUND_TRIP) | LAB_BIT(LAB_STREAM) |
+					(request->all ? LAB_BIT(LAB_BATCH) : 0);
 	if (lists->modes == 0)
 		lists->modes = LAB_BIT(LAB_SPINNING) | LAB_BIT(LAB_SLEEPING);
 	if (lists->jobs & LAB_BIT(LAB_OPEN_LOOP) && lists->rate_count == 0)
@@ -181,19 +239,19 @@ static void add_case(struct lab_plan *plan, const struct lab_case *what)
 	struct lab_figure *figure = &plan->figures[plan->count];
 
 	if (!(transport->jobs & LAB_BIT(what->job)) || !(transport->modes & LAB_BIT(what->mode)) ||
-	    what->bytes < transport->bytes_least || what->bytes > transport->bytes_most)
+	    what->bytes < transport->bytes_least || what->bytes > transport->bytes_most ||
+	    (what->job == LAB_BATCH && what->bytes > LAB_BATCH_BYTES))
 		return;
 	figure->what = *what;
 	if ((what->publishers > 1 && what->publishers > transport->publishers_most) ||
 	    (what->subscribers > 1 && what->subscribers > transport->subscribers_most))
 		snprintf(figure->missing, sizeof figure->missing,
-			 "it can't have %u publishers and %u subscribers", what->publishers,
-			 what->subscribers);
+			 "it can't have %u publisher%s and %u subscriber%s", what->publishers,
+			 what->publishers == 1 ? "" : "s", what->subscribers,
+			 what->subscribers == 1 ? "" : "s");
 	else if (what->slots > 0 && !transport->has_slots)
 		snprintf(figure->missing, sizeof figure->missing,
 			 "it has no slots to choose the number of");
-	else if (what->job != LAB_STREAM)
-		lab_latency_make(&figure->latency);
 	plan->count++;
 }
 
@@ -218,9 +276,10 @@ static int fill(const struct verb *verb, const struct lab_request *request,
 {
 	size_t most = lists->size_count * lists->transport_count * LAB_JOBS * LAB_MODES *
 		      (lists->rate_count + 1);
-	struct lab_case what = {.publishers = request->publishers ? request->publishers : 1,
-				.subscribers = request->subscribers ? request->subscribers : 1,
-				.slots = request->slots};
+	struct lab_case what = {.publishers = request->publishers,
+				.subscribers = request->subscribers,
+				.slots = request->slots == SLOTS_USUAL ? 0 : request->slots};
+	bool any = false;
 
 	plan->figures = calloc(most + 1, sizeof *plan->figures);
 	if (plan->figures == NULL) {
@@ -238,6 +297,12 @@ static int fill(const struct verb *verb, const struct lab_request *request,
 	if (plan->count == 0)
 		return say_usage(verb, "none of these transports can do that job in that mode with "
 				       "messages of that size");
+	for (size_t i = 0; i < plan->count; i++)
+		any = any || plan->figures[i].missing[0] == '\0';
+	if (!any)
+		return say_usage(verb, "there is nothing to measure; %s: %s",
+				 lab_transports[plan->figures[0].what.transport]->name,
+				 plan->figures[0].missing);
 	return GO_ON;
 }
 
@@ -272,10 +337,21 @@ static int choose_cores(const struct verb *verb, const char *list, int cores[2])
 	return GO_ON;
 }
 
-/* What a topic can have; 0: nothing was said. */
+/* What a topic can have, or nothing was said. */
 static bool slots_fit(uint32_t slots)
 {
-	return slots != 1 && slots <= SLOTS_MOST && (slots & (slots - 1)) == 0;
+	return slots == SLOTS_USUAL ||
+	       (slots > 1 && slots <= SLOTS_MOST && (slots & (slots - 1)) == 0);
+}
+
+static void say_if_too_long(const struct lab_plan *plan)
+{
+	double most_s = (double)plan->count * plan->starts * (double)LAB_MEASURE_MOST_NS / 1e9;
+
+	if ((double)plan->duration_ns / 1e9 > 2 * most_s)
+		say("a start measures for at most %g s, which makes %g s; more --starts use the "
+		    "rest",
+		    (double)LAB_MEASURE_MOST_NS / 1e9, most_s);
 }
 
 int plan_make(const struct verb *verb, const struct lab_request *request, struct lab_plan *ret_plan)
@@ -283,14 +359,17 @@ int plan_make(const struct verb *verb, const struct lab_request *request, struct
 	struct lists lists = {0};
 	int code;
 
-	*ret_plan = (struct lab_plan){
-	    .starts = request->starts ? request->starts : STARTS_USUAL,
-	    .duration_ns = request->duration_ns,
-	};
-	if (ret_plan->starts > LAB_STARTS_MAX)
+	*ret_plan =
+	    (struct lab_plan){.starts = request->starts, .duration_ns = request->duration_ns};
+	if (request->starts < 1 || request->starts > LAB_STARTS_MAX)
 		return say_usage(verb, "--starts can be 1 to %d", LAB_STARTS_MAX);
+	if (request->publishers < 1 || request->subscribers < 1)
+		return say_usage(verb, "there must be a publisher and a subscriber");
 	if (!slots_fit(request->slots))
 		return say_usage(verb, "--slots can be a power of two, 2 to %u", SLOTS_MOST);
+	code = check_lists(verb, request);
+	if (code != GO_ON)
+		return code;
 	code = read_transports(verb, request, &lists);
 	if (code == GO_ON)
 		code = read_sizes(verb, request, &lists);
@@ -303,14 +382,14 @@ int plan_make(const struct verb *verb, const struct lab_request *request, struct
 	if (code == GO_ON)
 		code = fill(verb, request, &lists, ret_plan);
 	/* Less than a second a case tells little, and more than a few seconds nothing new. */
-	if (code == GO_ON && ret_plan->duration_ns == 0)
+	if (code == GO_ON && ret_plan->duration_ns == DURATION_USUAL)
 		ret_plan->duration_ns = (request->all ? 180 : 19) * NS_PER_SECOND;
+	else if (code == GO_ON)
+		say_if_too_long(ret_plan);
 	return code;
 }
 
 void plan_free(struct lab_plan *plan)
 {
-	for (size_t i = 0; i < plan->count; i++)
-		free(plan->figures[i].latency.memory);
 	free(plan->figures);
 }

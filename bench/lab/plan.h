@@ -17,10 +17,14 @@ struct lab_request {
 	bool all;
 	uint32_t publishers;
 	uint32_t subscribers;
-	uint32_t slots; /* 0: the usual */
+	uint32_t slots;
 	uint32_t starts;
-	int64_t duration_ns; /* 0: the usual */
+	int64_t duration_ns;
 };
+
+/* What is measured when nothing is asked for. */
+extern const struct lab_request lab_request_usual;
+bool lab_request_is_usual(const struct lab_request *request);
 
 /* GO_ON, or the exit code after a sentence. Free it with plan_free. */
 int plan_make(const struct verb *verb, const struct lab_request *request,

@@ -2,11 +2,12 @@
 #include "print.h"
 
 #include "control.h"
+#include "run_document.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS       21
+#define COLUMNS       24
 #define QUIET_PERCENT 10.0
 
 /* What all tables can show; which of it they show unless told depends on the job. */
@@ -27,8 +28,11 @@ static const struct column all_columns[COLUMNS] = {
     {"limit", COLUMN_TEXT, false, NULL},
     {"ratio_to_limit", COLUMN_NUMBER, true, "RATIO"},
     {"spread", COLUMN_NUMBER, true, NULL},
+    {"messages", COLUMN_NUMBER, true, NULL},
     {"cpu_s", COLUMN_NUMBER, true, "CPU-S"},
+    {"cpu_ns_per_message", COLUMN_NUMBER, true, "CPU/MSG"},
     {"switches", COLUMN_NUMBER, true, NULL},
+    {"preempted", COLUMN_NUMBER, false, NULL},
     {"starts", COLUMN_NUMBER, false, NULL},
     {"near", COLUMN_NUMBER, true, NULL},
     {"note", COLUMN_TEXT, true, NULL},
@@ -37,7 +41,8 @@ static const struct column all_columns[COLUMNS] = {
 static const char *const titles[LAB_JOBS][LAB_MODES] = {
     {"Round trips, both sides spin", "Round trips, who waits sleeps"},
     {"Streams, both sides spin", "Streams, who waits sleeps"},
-    {"At a fixed rate, one way, both sides spin", "At a fixed rate, one way, who waits sleeps"}};
+    {"At a fixed rate, one way, both sides spin", "At a fixed rate, one way, who waits sleeps"},
+    {"Streams in batches, both sides spin", "Streams in batches, who waits sleeps"}};
 
 int print_check(const struct verb *verb)
 {
@@ -92,7 +97,8 @@ static void set_text(json_t *cells, const char *key, const char *text)
 
 static void set_times(json_t *cells, const json_t *row)
 {
-	static const char *const keys[] = {"p50_ns", "p99_ns", "p999_ns", "max_ns"};
+	static const char *const keys[] = {"p50_ns", "p99_ns", "p999_ns", "max_ns",
+					   "cpu_ns_per_message"};
 	char text[48];
 
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -104,18 +110,34 @@ static void set_times(json_t *cells, const json_t *row)
 	}
 }
 
+/* They are whole, so a few of them have no digits behind a point. */
+static void set_messages(json_t *cells, const json_t *row)
+{
+	double messages = json_number_value(json_object_get(row, "messages"));
+	char text[32];
+
+	if (messages >= 1000)
+		set_text(cells, "messages", amount_text(messages, text, sizeof text));
+}
+
 static void set_note(json_t *cells, const json_t *row)
 {
 	const char *reason = json_string_value(json_object_get(row, "unavailable"));
 	json_int_t piece = json_integer_value(json_object_get(row, "piece_bytes"));
-	char text[1024];
+	json_int_t buffers = json_integer_value(json_object_get(row, "buffers"));
+	double rate = json_number_value(json_object_get(row, "rate"));
+	double messages_s = json_number_value(json_object_get(row, "msgs_per_s"));
+	char text[1024] = "", amount[48];
 
 	if (reason)
 		snprintf(text, sizeof text, "not here: %s", reason);
+	else if (rate > 0 && messages_s < RUN_RATE_REACHED * rate)
+		snprintf(text, sizeof text, "rate not reached: %s/s",
+			 amount_text(messages_s, amount, sizeof amount));
 	else if (piece > 0)
 		snprintf(text, sizeof text, "in pieces of %lld bytes", (long long)piece);
-	else
-		text[0] = '\0';
+	else if (buffers > 0)
+		snprintf(text, sizeof text, "room for %lld: memory is short", (long long)buffers);
 	set_text(cells, "note", text);
 }
 
@@ -133,6 +155,7 @@ static json_t *cells_of(const json_t *row)
 	    json_integer((json_int_t)json_number_value(json_object_get(row, "rate"))));
 	if (!json_object_get(row, "ratio_to_limit"))
 		return cells;
+	set_messages(cells, row);
 	set_text(
 	    cells, "msgs_per_s",
 	    amount_text(json_number_value(json_object_get(row, "msgs_per_s")), text, sizeof text));
@@ -165,11 +188,11 @@ static void choose_columns(enum lab_job job, const json_t *rows, struct column c
 	for (size_t i = 0; i < COLUMNS; i++) {
 		const char *key = columns[i].key;
 
-		if (job == LAB_STREAM && strstr(key, "_ns"))
+		if (lab_is_stream(job) && strstr(key, "_ns"))
 			columns[i].usual = false;
 		if (job == LAB_OPEN_LOOP && strcmp(key, "rate") == 0)
 			columns[i].usual = true;
-		if (job != LAB_STREAM && strcmp(key, "bytes_per_s") == 0)
+		if (!lab_is_stream(job) && strcmp(key, "bytes_per_s") == 0)
 			columns[i].usual = false;
 		/* Where all is well there is nothing to note. */
 		if (strcmp(key, "note") == 0) {
@@ -225,6 +248,23 @@ static void print_head(const json_t *machine)
 	       json_string_value(json_object_get(machine, "governor")));
 }
 
+/* What happened while it was measured, and not before. */
+static void print_noise(const json_t *results)
+{
+	double preempted = 0, switches = 0;
+	const json_t *row;
+	size_t index;
+
+	json_array_foreach(results, index, row)
+	{
+		preempted += json_number_value(json_object_get(row, "preempted"));
+		switches += json_number_value(json_object_get(row, "switches"));
+	}
+	printf("Of %.0f context switches, %.0f were involuntary: somebody else took the processor. "
+	       "That is noise.\n",
+	       switches, preempted);
+}
+
 static void print_foot(const json_t *document)
 {
 	const json_t *machine = json_object_get(document, "machine");
@@ -232,12 +272,15 @@ static void print_foot(const json_t *document)
 	double busy = json_number_value(json_object_get(machine, "busy_percent_before"));
 	char texts[3][48];
 
-	printf(
-	    "\nRATIO: a round trip to that of a bare line, a stream to that through a plain ring "
-	    "of such slots,\none way at a fixed rate to half a line's round trip. SPREAD: its "
-	    "quartiles over the starts.\nNEAR: the starts with cores that share a cache (a "
-	    "line's round trip within 300 ns). CPU-S,\nSWITCHES: of both processes in all "
-	    "starts.\n");
+	fputs("\nRATIO: a round trip to that of a bare line, a stream to that through a plain ring "
+	      "of such slots,\none way at a fixed rate to half a line's round trip. SPREAD: its "
+	      "quartiles over the starts.\nWhat spins is compared within each start, and its "
+	      "figures are the ratio times the run's limit. A ratio\nbetter than 1 means that the "
+	      "processors moved within a start, or that fewer buffers go round than\nin the ring "
+	      "and stay in a cache. \"-\": too few messages for that percentile.\nNEAR: the starts "
+	      "with cores that share a cache (a line's round trip within 300 ns). MESSAGES,\n"
+	      "CPU-S, CPU/MSG, SWITCHES: of both processes in all starts.\n",
+	      stdout);
 	printf("Took %.1f s; the processors were %.0f%% busy before, the hypervisor kept %.2f%%. "
 	       "From look to look\nat the clock: %s, p99 %s, at most %s.\n",
 	       json_number_value(json_object_get(document, "duration_s")), busy,
@@ -245,6 +288,7 @@ static void print_foot(const json_t *document)
 	       time_text(json_number_value(json_object_get(jitter, "p50")), texts[0], 48),
 	       time_text(json_number_value(json_object_get(jitter, "p99")), texts[1], 48),
 	       time_text(json_number_value(json_object_get(jitter, "max")), texts[2], 48));
+	print_noise(json_object_get(document, "results"));
 	if (busy > QUIET_PERCENT)
 		printf("The machine was not quiet: these figures are worth little.\n");
 }

@@ -84,12 +84,12 @@ static int64_t ring_fast_stream(struct lab_side *me, uint64_t count)
 const struct lab_transport lab_ring = {
     .name = "ring",
     .modes = LAB_BIT(LAB_SPINNING),
-    .jobs = LAB_ALL_JOBS,
+    .jobs = LAB_ALL_JOBS | LAB_BIT(LAB_BATCH),
     .bytes_least = 8,
     .bytes_most = LAB_BYTES_MAX,
     .usual = true,
     .memory_bytes = rings_bytes,
     .open = ring_open,
     .close = lab_free_state,
-    .run = {ring_trip, ring_fast_stream, ring_paced},
+    .run = {ring_trip, ring_fast_stream, ring_paced, ring_fast_stream},
 };

@@ -14,13 +14,12 @@
 
 #define SIDES_LIMIT_NS   (60 * NS_PER_SECOND)
 #define MEASURE_LEAST_NS 5000000
-#define MEASURE_MOST_NS  (2 * NS_PER_SECOND)
 
 enum { LINE = 0, RING = 1 }; /* in lab_transports */
 
 const struct lab_transport *lab_limit_of(enum lab_job job)
 {
-	return lab_transports[job == LAB_STREAM ? RING : LINE];
+	return lab_transports[lab_is_stream(job) ? RING : LINE];
 }
 
 /* ---- what the sides find when they start ------------------------------------------------- */
@@ -92,7 +91,7 @@ static void choose_limits(struct lab_control *control, const struct lab_case *wh
 	ring.job = LAB_STREAM;
 	ring.bytes = what->bytes;
 	control->what[LAB_LINE] = line;
-	control->what[LAB_LIMIT] = what->job == LAB_STREAM ? ring : line;
+	control->what[LAB_LIMIT] = lab_is_stream(what->job) ? ring : line;
 	control->what[LAB_SUBJECT] = *what;
 }
 
@@ -103,41 +102,55 @@ static double messages_s(const struct lab_measured *measured)
 	return (double)measured->count * 1e9 / (double)measured->took_ns;
 }
 
-/* A round trip to a round trip of the line; a stream to a stream through the ring; a message that
- * went one way, with its queueing, to half a round trip. */
-static double ratio_of(const struct lab_control *control)
+/* A round trip is compared with a round trip of the line, a stream with one through the ring, and a
+ * message that went one way, with its queueing, with half a round trip. */
+static double limit_of(const struct lab_control *control, double line_ns)
 {
-	const struct lab_measured *measured = control->measured;
-	double line_ns = measured[LAB_LINE].p50 * control->tick_ns;
-
 	switch (control->what[LAB_SUBJECT].job) {
 	case LAB_STREAM:
-		return messages_s(&measured[LAB_SUBJECT]) / messages_s(&measured[LAB_LIMIT]);
+	case LAB_BATCH:
+		return messages_s(&control->measured[LAB_LIMIT]);
 	case LAB_OPEN_LOOP:
-		return measured[LAB_SUBJECT].p50 / (line_ns / 2.0);
+		return line_ns / 2.0;
 	default:
-		return measured[LAB_SUBJECT].p50 / measured[LAB_LINE].p50;
+		return line_ns;
 	}
 }
 
-static void add_start(struct lab_figure *figure, struct lab_control *control)
+static void read_latency(const struct lab_control *control, struct lab_start *start)
 {
+	bool timed = !lab_is_stream(control->what[LAB_SUBJECT].job);
+	double unit_ns = control->what[LAB_SUBJECT].job == LAB_OPEN_LOOP ? 1.0 : control->tick_ns;
 	struct shoal_histogram latency;
-	const struct lab_measured *measured = &control->measured[LAB_SUBJECT];
-	double line_ns = control->measured[LAB_LINE].p50 * control->tick_ns;
 
-	figure->near += line_ns <= BENCH_FAR_NS;
-	figure->ratio[figure->starts] = ratio_of(control);
-	figure->messages_s[figure->starts] = messages_s(measured);
-	figure->starts++;
+	if (!timed ||
+	    shoal_histogram_attach(&latency, (void *)control->latency, sizeof control->latency) < 0)
+		return;
+	for (size_t i = 0; i < LAB_PERCENTS; i++)
+		start->ns[i] =
+		    unit_ns * (double)shoal_histogram_percentile(&latency, lab_percents[i].percent);
+	start->max_ns = unit_ns * (double)shoal_histogram_max(&latency);
+}
+
+static void add_start(struct lab_figure *figure, const struct lab_control *control)
+{
+	const struct lab_measured *measured = &control->measured[LAB_SUBJECT];
+	struct lab_start *start = &figure->start[figure->starts++];
+
+	start->line_ns = control->measured[LAB_LINE].p50 * control->tick_ns;
+	start->limit = limit_of(control, start->line_ns);
+	start->messages_s = messages_s(measured);
+	read_latency(control, start);
+	figure->near += start->line_ns <= BENCH_FAR_NS;
 	figure->piece = control->link[LAB_SUBJECT].piece;
+	if (figure->buffers == 0 || control->link[LAB_SUBJECT].buffers < figure->buffers)
+		figure->buffers = control->link[LAB_SUBJECT].buffers;
+	figure->messages += measured->messages;
 	for (int side = 0; side < 2; side++) {
 		figure->cpu_s += measured->cpu_s[side];
 		figure->switches += measured->switches[side];
+		figure->preempted += measured->preempted[side];
 	}
-	if (figure->latency.memory != NULL &&
-	    shoal_histogram_attach(&latency, control->latency, sizeof control->latency) == 0)
-		shoal_histogram_add(&figure->latency, &latency);
 }
 
 static void run_sides(int control_fd, struct lab_control *control, struct lab_figure *figure)
@@ -206,7 +219,7 @@ static int64_t budget_next(const struct budget *budget)
 
 	if (each_ns < MEASURE_LEAST_NS)
 		return MEASURE_LEAST_NS;
-	return each_ns < MEASURE_MOST_NS ? each_ns : MEASURE_MOST_NS;
+	return each_ns < LAB_MEASURE_MOST_NS ? each_ns : LAB_MEASURE_MOST_NS;
 }
 
 static void run_all(const struct lab_plan *plan, int control_fd, struct lab_control *control)

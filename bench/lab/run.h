@@ -5,23 +5,26 @@
 
 #include "control.h"
 #include "machine.h"
+#include "summary.h"
 
-#define LAB_STARTS_MAX 64
+/* In one start, whatever the time that there is: longer tells nothing new. */
+#define LAB_MEASURE_MOST_NS INT64_C(2000000000)
 
 /* A case, and what its starts gave. */
 struct lab_figure {
 	struct lab_case what;
 	char missing[LAB_REASON + BENCH_DIE_BYTES]; /* why there is nothing; "": there is */
-	bool failed;     /* what is missing is a failure, and no property of this machine */
-	uint64_t piece;  /* it went in pieces of so many bytes; 0: whole */
-	uint32_t starts; /* how many there were */
-	uint32_t near;   /* how many of them with near cores (BENCH_FAR_NS) */
-	double ratio[LAB_STARTS_MAX];
-	double messages_s[LAB_STARTS_MAX];
-	double cpu_s; /* of both sides in all starts */
+	bool failed;      /* what is missing is a failure, and no property of this machine */
+	uint64_t piece;   /* it went in pieces of so many bytes; 0: whole */
+	uint32_t buffers; /* of large messages, where memory was short; 0: as many as usual */
+	uint32_t starts;  /* how many there were */
+	uint32_t near;    /* how many of them with near cores (BENCH_FAR_NS) */
+	struct lab_start start[LAB_STARTS_MAX];
+	/* Of all starts, and of both sides. */
+	uint64_t messages; /* those that warm up included, as in what follows */
+	double cpu_s;
 	uint64_t switches;
-	/* Of all starts; ticks, or ns in an open loop. Without memory: a stream. */
-	struct shoal_histogram latency;
+	uint64_t preempted; /* so many of the switches because somebody else took the processor */
 };
 
 /* How irregularly a core gets on that does nothing but look at the clock: ns between two looks. */

@@ -17,7 +17,8 @@
 #define RESULTS_MOST     4096
 #define PERCENTILES_MOST 64
 
-enum need { OPTIONAL, NEEDED };
+/* NULLABLE: it must be there, and may be null. */
+enum need { OPTIONAL, NULLABLE, NEEDED };
 
 struct reader {
 	char *why;
@@ -26,8 +27,10 @@ struct reader {
 	int error;      /* the first one; the sentence is about that */
 };
 
-static const char *const jobs[] = {
-    [RUN_ROUND_TRIP] = "round-trip", [RUN_OPEN_LOOP] = "open-loop", [RUN_STREAM] = "stream"};
+static const char *const jobs[] = {[RUN_ROUND_TRIP] = "round-trip",
+				   [RUN_OPEN_LOOP] = "open-loop",
+				   [RUN_STREAM] = "stream",
+				   [RUN_BATCH] = "batch"};
 static const char *const modes[] = {[RUN_SPINNING] = "spinning", [RUN_SLEEPING] = "sleeping"};
 
 const char *run_job_key(enum run_job job)
@@ -79,7 +82,7 @@ static const json_t *member(struct reader *reader, const json_t *object, const c
 
 	if (value != NULL && !json_is_null(value))
 		return value;
-	if (need == NEEDED)
+	if (need == NEEDED || (need == NULLABLE && value == NULL))
 		reject_type(reader, name, value, wanted);
 	return NULL;
 }
@@ -251,20 +254,26 @@ static void read_key(struct reader *reader, const json_t *object, struct run_res
 static void read_figures(struct reader *reader, const json_t *object, struct run_result *result)
 {
 	bool available = result->unavailable == NULL;
-	bool stream = result->job == RUN_STREAM;
+	bool stream = run_is_stream(result);
 	enum need latency = available && !stream ? NEEDED : OPTIONAL;
 	enum need throughput = available && stream ? NEEDED : OPTIONAL;
 
 	result->piece_bytes = number(reader, object, "piece_bytes", OPTIONAL);
 	result->p50_ns = number(reader, object, "p50_ns", latency);
-	result->p99_ns = number(reader, object, "p99_ns", latency);
+	/* Null where there were too few messages for it. */
+	result->p99_ns = number(reader, object, "p99_ns", latency == NEEDED ? NULLABLE : OPTIONAL);
 	result->p999_ns = number(reader, object, "p999_ns", OPTIONAL);
 	result->max_ns = number(reader, object, "max_ns", OPTIONAL);
 	result->msgs_per_s = number(reader, object, "msgs_per_s", throughput);
 	result->bytes_per_s = number(reader, object, "bytes_per_s", throughput);
 	result->limit = string(reader, object, "limit", OPTIONAL);
 	result->ratio = number(reader, object, "ratio_to_limit", OPTIONAL);
+	result->limit_figure =
+	    number(reader, object, stream ? "limit_msgs_per_s" : "limit_p50_ns", OPTIONAL);
+	result->messages = number(reader, object, "messages", OPTIONAL);
 	result->cpu_s = number(reader, object, "cpu_s", OPTIONAL);
+	result->cpu_ns_per_message = number(reader, object, "cpu_ns_per_message", OPTIONAL);
+	result->preempted = number(reader, object, "preempted", OPTIONAL);
 	result->switches = number(reader, object, "switches", OPTIONAL);
 	result->starts = number(reader, object, "starts", OPTIONAL);
 	result->near = number(reader, object, "near", OPTIONAL);
@@ -377,6 +386,11 @@ bool run_is_limit(const struct run_result *result)
 	if (result->limit != NULL)
 		return strcmp(result->limit, result->transport) == 0;
 	return strcmp(result->transport, "line") == 0 || strcmp(result->transport, "ring") == 0;
+}
+
+bool run_fell_behind(const struct run_result *result)
+{
+	return result->job == RUN_OPEN_LOOP && result->msgs_per_s < RUN_RATE_REACHED * result->rate;
 }
 
 const struct run_result *run_limit_of(const struct run_document *run,

@@ -16,7 +16,7 @@
 /* A number that the document does not have: null, or not there. */
 #define RUN_NONE NAN
 
-enum run_job { RUN_ROUND_TRIP, RUN_OPEN_LOOP, RUN_STREAM };
+enum run_job { RUN_ROUND_TRIP, RUN_OPEN_LOOP, RUN_STREAM, RUN_BATCH };
 enum run_mode { RUN_SPINNING, RUN_SLEEPING };
 
 struct run_percentile {
@@ -42,12 +42,18 @@ struct run_result {
 	double max_ns;
 	double msgs_per_s;
 	double bytes_per_s;
-	const char *limit; /* the transport whose figure is the limit, or NULL */
-	double ratio;      /* to that limit */
-	double low;        /* quartiles of the ratio over the process starts */
+	const char *limit;   /* the transport whose figure is the limit, or NULL */
+	double ratio;        /* to that limit */
+	double limit_figure; /* what the ratio is to: ns, or messages/s of a stream. RUN_NONE in a
+				document from before there was one: there, number and ratio are
+				medians of their own, and may disagree */
+	double low;          /* quartiles of the ratio over the process starts */
 	double high;
+	double messages; /* so many went through in all starts */
 	double cpu_s;
+	double cpu_ns_per_message;
 	double switches;
+	double preempted; /* so many of the switches because somebody else took the processor */
 	double starts;
 	double near; /* so many of the starts had processors that share a cache */
 	struct run_percentile *points;
@@ -84,6 +90,12 @@ struct run_document {
 int run_document_read(const json_t *json, struct run_document *ret_run, char *why, size_t why_size);
 void run_document_free(struct run_document *run);
 
+/* Of these it is the messages a second that count. */
+static inline bool run_is_stream(const struct run_result *result)
+{
+	return result->job == RUN_STREAM || result->job == RUN_BATCH;
+}
+
 static inline bool run_has(double number)
 {
 	return !isnan(number);
@@ -95,6 +107,10 @@ const char *run_mode_key(enum run_mode mode);
 
 /* Is it a reference, that is its own limit and nobody's rival? */
 bool run_is_limit(const struct run_result *result);
+
+/* An open loop in which clearly less than its rate went through. */
+#define RUN_RATE_REACHED 0.95
+bool run_fell_behind(const struct run_result *result);
 
 /* The result that is the limit of `result`, or NULL: of the same job, and of its size if there is
  * such a one. It may be of the other mode: what a limit is made of does not sleep. */

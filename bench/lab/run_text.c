@@ -150,7 +150,8 @@ const char *run_job_name(enum run_job job)
 {
 	static const char *const names[] = {[RUN_ROUND_TRIP] = "Round trip",
 					    [RUN_OPEN_LOOP] = "Open loop",
-					    [RUN_STREAM] = "Stream"};
+					    [RUN_STREAM] = "Stream",
+					    [RUN_BATCH] = "Batch"};
 
 	return names[job];
 }

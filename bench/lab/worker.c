@@ -66,6 +66,17 @@ static bool has_clock(int side, enum lab_job job)
 	return side == (job == LAB_ROUND_TRIP ? 0 : 1);
 }
 
+void lab_say_end(struct lab_control *control, uint64_t end)
+{
+	/* Pairs with the acquire in lab_end, by way of the message that is sent after this. */
+	atomic_store_explicit(&control->end, end, memory_order_release);
+}
+
+uint64_t lab_end(const struct lab_control *control)
+{
+	return atomic_load_explicit(&control->end, memory_order_acquire);
+}
+
 static void meet(struct lab_side *me)
 {
 	bench_steps_meet(&me->control->steps, me->side);
@@ -75,6 +86,7 @@ static void meet(struct lab_side *me)
 struct cost {
 	double cpu_s;
 	uint64_t switches;
+	uint64_t preempted;
 };
 
 static double cpu_s(const struct rusage *usage)
@@ -90,15 +102,17 @@ static int64_t run_once(struct lab_side *me, uint64_t count, struct cost *ret_co
 	struct rusage before, after;
 	int64_t took_ns;
 
-	if (me->side == 0)
+	if (me->side == 0) {
 		control->start_ns = bench_now_ns() + START_NS;
+		lab_say_end(control, count);
+	}
 	meet(me);
 	getrusage(RUSAGE_SELF, &before);
 	took_ns = me->transport->run[me->what->job](me, count);
 	getrusage(RUSAGE_SELF, &after);
 	ret_cost->cpu_s = cpu_s(&after) - cpu_s(&before);
-	ret_cost->switches =
-	    (uint64_t)(after.ru_nvcsw + after.ru_nivcsw - before.ru_nvcsw - before.ru_nivcsw);
+	ret_cost->preempted = (uint64_t)(after.ru_nivcsw - before.ru_nivcsw);
+	ret_cost->switches = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw) + ret_cost->preempted;
 	if (took_ns > 0)
 		control->took_ns = took_ns;
 	meet(me);
@@ -143,6 +157,7 @@ static uint64_t enough(struct lab_side *me, int64_t wanted_ns)
 static void measure(struct lab_side *me, struct lab_measured *measured, int64_t wanted_ns)
 {
 	uint64_t count = enough(me, wanted_ns);
+	uint64_t first = me->first;
 	struct cost cost;
 	int64_t took_ns;
 
@@ -150,9 +165,11 @@ static void measure(struct lab_side *me, struct lab_measured *measured, int64_t 
 	took_ns = run_once(me, count, &cost);
 	measured->cpu_s[me->side] = cost.cpu_s;
 	measured->switches[me->side] = cost.switches;
+	measured->preempted[me->side] = cost.preempted;
 	if (!has_clock(me->side, me->what->job))
 		return;
-	measured->count = count;
+	measured->messages = me->first - first;
+	measured->count = me->what->job == LAB_OPEN_LOOP ? measured->messages : count;
 	measured->took_ns = took_ns;
 	measured->p50 = (double)shoal_histogram_percentile(me->latency, 50.0);
 }

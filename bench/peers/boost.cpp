@@ -134,6 +134,40 @@ BENCH_INLINE uint64_t value_take(lab_side *me, size_t bytes, uint64_t)
 	return sum;
 }
 
+void value_send_many(lab_side *me, size_t bytes, uint64_t number, size_t count)
+{
+	auto &end = static_cast<ends<values> *>(me->state)->out;
+	peer_value some[LAB_BATCH_MESSAGES];
+
+	for (size_t i = 0; i < count; i++)
+		lab_fill(some[i].words, bytes, number + i);
+	for (size_t sent = 0; sent < count;) {
+		size_t pushed = end.queue->push(some + sent, count - sent);
+
+		if (pushed == 0)
+			bench_relax();
+		sent += pushed;
+	}
+}
+
+size_t value_take_many(lab_side *me, size_t bytes, size_t most, uint64_t *sum)
+{
+	auto &end = static_cast<ends<values> *>(me->state)->in;
+	peer_value some[LAB_BATCH_MESSAGES];
+	size_t count;
+
+	while ((count = end.queue->pop(some, most)) == 0)
+		bench_relax();
+	for (size_t i = 0; i < count; i++)
+		*sum += lab_sum(some[i].words, bytes);
+	return count;
+}
+
+int64_t spsc_batch(lab_side *me, uint64_t count)
+{
+	return lab_batch_loop(me, me->what->bytes, count, value_send_many, value_take_many);
+}
+
 template <typename Queue> void number_send(lab_side *me, size_t bytes, uint64_t number)
 {
 	auto &end = static_cast<ends<Queue> *>(me->state)->out;
@@ -178,9 +212,11 @@ lab_transport spsc_transport()
 	it.name = "spsc-queue";
 	it.note =
 	    "Boost 1.74 or later, lockfree::spsc_queue in memory that both map: up to 64 bytes "
-	    "as values, read in place; larger ones in slots, whose numbers go through it";
+	    "as values, read in place; larger ones in slots, whose numbers go through it; one a "
+	    "call, in batches push and pop of "
+	    "arrays, which copies";
 	it.modes = LAB_BIT(LAB_SPINNING);
-	it.jobs = LAB_ALL_JOBS;
+	it.jobs = LAB_ALL_JOBS | LAB_BIT(LAB_BATCH);
 	it.bytes_least = 8;
 	it.bytes_most = LAB_BYTES_MAX;
 	it.usual = true;
@@ -190,6 +226,7 @@ lab_transport spsc_transport()
 	it.run[LAB_ROUND_TRIP] = spsc_run<LAB_ROUND_TRIP>;
 	it.run[LAB_STREAM] = spsc_run<LAB_STREAM>;
 	it.run[LAB_OPEN_LOOP] = spsc_run<LAB_OPEN_LOOP>;
+	it.run[LAB_BATCH] = spsc_batch;
 	return it;
 }
 

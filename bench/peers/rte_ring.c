@@ -77,14 +77,59 @@ static uint64_t rte_take(struct lab_side *me, size_t bytes, uint64_t number)
 	return sum;
 }
 
+/* The ring's end may lie between two of them. */
+static unsigned char *nth(const struct rte_ring_zc_data *places, size_t bytes, unsigned i)
+{
+	if (i < places->n1)
+		return (unsigned char *)places->ptr1 + i * bytes;
+	return (unsigned char *)places->ptr2 + (i - places->n1) * bytes;
+}
+
+static void rte_send_many(struct lab_side *me, size_t bytes, uint64_t number, size_t count)
+{
+	struct rte_ring *ring = ((struct ends *)me->state)->out;
+	struct rte_ring_zc_data places;
+
+	for (size_t sent = 0; sent < count;) {
+		unsigned some = rte_ring_enqueue_zc_burst_elem_start(
+		    ring, (unsigned)bytes, (unsigned)(count - sent), &places, NULL);
+
+		for (unsigned i = 0; i < some; i++)
+			lab_fill(nth(&places, bytes, i), bytes, number + sent + i);
+		if (some > 0)
+			rte_ring_enqueue_zc_elem_finish(ring, some);
+		else
+			bench_relax();
+		sent += some;
+	}
+}
+
+static size_t rte_take_many(struct lab_side *me, size_t bytes, size_t most, uint64_t *sum)
+{
+	struct rte_ring *ring = ((struct ends *)me->state)->in;
+	struct rte_ring_zc_data places;
+	unsigned some;
+
+	while ((some = rte_ring_dequeue_zc_burst_elem_start(ring, (unsigned)bytes, (unsigned)most,
+							    &places, NULL)) == 0)
+		bench_relax();
+	for (unsigned i = 0; i < some; i++)
+		*sum += lab_sum(nth(&places, bytes, i), bytes);
+	rte_ring_dequeue_zc_elem_finish(ring, some);
+	return some;
+}
+
 LAB_JOBS_OF(rte)
+LAB_BATCH_OF(rte)
 
 const struct lab_transport peer_rte_ring = {
     .name = "rte-ring",
     .note = "DPDK, rte_ring for one producer and one consumer, its elements as large as a message, "
-	    "filled and read in place (zc); without EAL, in memory that both map",
+	    "filled and read in place (zc), one a call, in batches by bursts; without EAL, in "
+	    "memory that "
+	    "both map",
     .modes = LAB_BIT(LAB_SPINNING),
-    LAB_DOES_ALL_OF(rte),
+    LAB_DOES_BATCHES_TOO_OF(rte),
     .usual = true,
     .memory_bytes = ways_bytes,
     .open = rte_open,

@@ -30,7 +30,8 @@ delivers() {
 	shift
 	[ $# -gt 0 ] || return
 	list=$(echo "$*" | tr ' ' ,)
-	exits 0 "$program" --duration 100ms --starts 1 --sizes "$sizes" -t "$list" -n \
+	# shellcheck disable=SC2086
+	exits 0 "$program" --duration 100ms --starts 1 --sizes "$sizes" ${jobs:-} -t "$list" -n \
 		-o transport,size,msgs_per_s
 	for name in "$@"; do
 		awk -v name="$name" '$1 == name && $NF != "-" { found = 1 } END { exit !found }' out ||
@@ -84,6 +85,11 @@ for name in $names; do
 done
 delivers 64,64K $quick
 delivers 64 $slow
+
+section "batches, of those that take many messages a call"
+for name in rte-ring spsc-queue; do
+	! is_built "$name" || jobs="--jobs batch" delivers 64 "$name"
+done
 
 section "killed"
 ! is_built message-queue || killed message-queue /dev/shm

@@ -80,6 +80,19 @@ for call in ls gc "create x" "rm x" "stat x" "pub x" "sub x"; do
 	has err "$SHOAL_DIR/none"
 done
 
+section "an output that is closed is a failure, and nothing else is taken for it"
+echo message | timeout 20 "$SHOAL_BIN" pub k --keep 2>err
+for call in --version "ls --json" "stat k" "sub k"; do
+	# shellcheck disable=SC2086
+	timeout 20 "$SHOAL_BIN" $call >&- 2>err
+	equal $? 3 "$call without standard output"
+	has err "Bad file descriptor"
+done
+timeout 20 "$SHOAL_BIN" pub k <&- >out 2>err
+equal $? 3 "pub without standard input"
+timeout 20 "$SHOAL_BIN" rm k --yes <&- >&- 2>&-
+[ ! -e "$SHOAL_DIR/shoal:k" ] || bad "rm without any of them did nothing"
+
 section "an output that is full is a failure"
 if [ -w /dev/full ]; then
 	timeout 20 "$SHOAL_BIN" ls --json >/dev/full 2>err

@@ -76,7 +76,7 @@ struct written compare(const json_t *old, const json_t *new)
 	FILE *to = open_memstream(&written.text, &written.bytes);
 
 	assert_non_null(to);
-	written.result = compare_documents(old, new, to, written.why, sizeof written.why);
+	written.result = compare_documents(old, new, to, NULL, written.why, sizeof written.why);
 	fclose(to);
 	return written;
 }

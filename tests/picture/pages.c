@@ -172,6 +172,54 @@ static void figures_ratios_and_reasons_are_written(void **state)
 	json_decref(run);
 }
 
+/* What a run of many messages has beyond the median, one of few has not: null, and no curve there.
+ */
+static void what_too_few_messages_can_not_tell_is_not_drawn(void **state)
+{
+	json_t *run = a_run();
+	json_t *row = at_path(run, "results.3");
+
+	(void)state;
+	json_object_set_new(row, "p99_ns", json_null());
+	json_object_set_new(row, "p999_ns", json_null());
+	json_object_set_new(row, "percentiles", json_pack("[[i,f],[i,f]]", 50, 9107.4, 100, 1e6));
+	json_object_set_new(row, "messages", json_integer(321));
+	json_object_set_new(row, "cpu_ns_per_message", json_real(4560));
+	json_object_set_new(row, "preempted", json_integer(77));
+	for (size_t i = 0; i < KINDS; i++) {
+		struct written written = draw(kinds[i].function, run);
+
+		assert_int_equal(written.result, 0);
+		check_well_formed(&written, kinds[i].name);
+		check_has(&written, "pipe: median 9.11 \302\265s, 99 % -, 99.9 % -</title>");
+		check_has(&written, "involuntary");
+		assert_null(strstr(written.text, "21.3 \302\265s"));
+		forget(&written);
+	}
+	json_decref(run);
+}
+
+/* The dashed limit of bars stands where their ratio would be 1. */
+static void bars_are_as_long_as_their_ratios(void **state)
+{
+	json_t *run = a_run();
+
+	(void)state;
+	for (size_t i = 4; i < 8; i++) {
+		char path[32];
+
+		snprintf(path, sizeof path, "results.%zu", i);
+		json_object_set_new(at_path(run, path), "limit_msgs_per_s", json_real(50e6));
+	}
+	for (size_t i = 0; i < KINDS; i++) {
+		struct written written = draw(kinds[i].function, run);
+
+		check_has(&written, "limit: ring, 50.0 M/s");
+		forget(&written);
+	}
+	json_decref(run);
+}
+
 /* A round trip's limit says nothing of the way that a message of an open loop has before it. */
 static void a_limit_is_drawn_in_panels_of_its_job(void **state)
 {
@@ -464,6 +512,8 @@ int main(void)
 	    cmocka_unit_test(nothing_is_loaded_from_outside),
 	    cmocka_unit_test(modes_have_panels_of_their_own),
 	    cmocka_unit_test(figures_ratios_and_reasons_are_written),
+	    cmocka_unit_test(what_too_few_messages_can_not_tell_is_not_drawn),
+	    cmocka_unit_test(bars_are_as_long_as_their_ratios),
 	    cmocka_unit_test(a_limit_is_drawn_in_panels_of_its_job),
 	    cmocka_unit_test(hostile_text_is_only_text),
 	    cmocka_unit_test(a_missing_field_is_named),

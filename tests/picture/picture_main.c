@@ -37,7 +37,7 @@ static int run(const char *verb, const json_t *first, const json_t *second)
 	else if (strcmp(verb, "svg") == 0)
 		r = picture_svg(first, stdout, why, sizeof why);
 	else
-		r = compare_documents(first, second, stdout, why, sizeof why);
+		r = compare_documents(first, second, stdout, NULL, why, sizeof why);
 	if (r >= 0)
 		return r;
 	fprintf(stderr, "shoal-bench-picture: %s\n", why);

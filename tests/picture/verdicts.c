@@ -180,6 +180,33 @@ static void figures_without_a_ratio_want_the_same_machine(void **state)
 	json_decref(new);
 }
 
+/* What sleeps had its ratio to the limit of each start once; such a document has no limit's figure.
+ * results[2] is the topic's sleeping round trip. */
+static void ratios_made_otherwise_are_no_verdict(void **state)
+{
+	json_t *old = a_run();
+	json_t *new = a_run();
+	struct written written;
+
+	(void)state;
+	set_ratio(new, "results.2", 200, 0.02);
+	written = compare(old, new);
+	assert_int_equal(written.result, 1);
+	forget(&written);
+	json_object_set_new(at_path(new, "results.2"), "limit_p50_ns", json_real(114));
+	written = compare(old, new);
+	assert_int_equal(written.result, 0);
+	check_line(&written, "topic", "Round trip, 64 B, sleeping", "ratio made otherwise");
+	assert_non_null(strstr(written.text, "1 not judged"));
+	forget(&written);
+	json_object_set_new(at_path(old, "results.2"), "limit_p50_ns", json_real(400));
+	written = compare(old, new);
+	assert_int_equal(written.result, 1);
+	forget(&written);
+	json_decref(old);
+	json_decref(new);
+}
+
 static void other_machines_and_noise_are_warned_of(void **state)
 {
 	static const struct {
@@ -286,6 +313,7 @@ int main(void)
 	    cmocka_unit_test(more_starts_make_a_verdict_sharper_to_a_limit),
 	    cmocka_unit_test(other_places_of_the_processors_are_no_verdict),
 	    cmocka_unit_test(figures_without_a_ratio_want_the_same_machine),
+	    cmocka_unit_test(ratios_made_otherwise_are_no_verdict),
 	    cmocka_unit_test(other_machines_and_noise_are_warned_of),
 	    cmocka_unit_test(missing_and_new_results_are_named),
 	    cmocka_unit_test(nothing_of_a_document_commands_the_terminal),

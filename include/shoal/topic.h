@@ -76,7 +76,7 @@ SHOAL_API int shoal_topic_create(const char *name, unsigned flags,
  * Returns 0 (1 when the topic was made by this call) or: -ENOENT, -EEXIST, -ENOSPC, -EUSERS,
  * -EPERM, -EACCES, -EBADMSG, -ENOTSUP, -ESTALE, -EPROTOTYPE, -EISDIR, -ELOOP, -ENODATA, -EXDEV,
  * -EINVAL, -E2BIG, -ENAMETOOLONG, -ENOMEM, -EMFILE, -EBUSY (being removed by a stopped process),
- * or what the kernel said (error.h).
+ * what object.h says of memfd: names, or what the kernel said (error.h).
  * On failure *ret_pub is NULL. Cost: some 20 system calls; the first publisher in a lane also
  * reserves the lane's memory.
  */

@@ -207,15 +207,20 @@ static int memfd_verify(const struct segment *segment)
 			  segment->name.text);
 }
 
-/* There is no name to open it by: whoever lost our descriptor has cut us off. */
+/* By our own descriptor; or, if somebody closed that, by the one that it was opened by, if that is
+ * there still. The caller looks whether it is the same object. */
 static int memfd_open_again(const struct segment *segment)
 {
+	const struct segment_name *name = &segment->name;
 	struct os_file file;
 	int r = os->stat_fd(segment->fd, &file);
-	if (r < 0 || file.device != segment->device || file.inode != segment->inode)
+	bool ours = r == 0 && file.device == segment->device && file.inode == segment->inode;
+	if (!ours && name->descriptor < 0)
 		return -ESTALE;
-	r = os->reopen(segment->fd, true);
-	return r == -ENOENT ? -ENOSYS : r; /* it is open, so it is /proc that is not there */
+	r = ours ? os->reopen(segment->fd, true) : os->reopen_of(name->pid, name->descriptor, true);
+	if (r == -ENOENT) /* ours is open, so it is /proc that is not there */
+		return ours ? -ENOSYS : -ESTALE;
+	return r;
 }
 
 /* ---- making and removing ----------------------------------------------------------------- */

@@ -118,6 +118,27 @@ static void the_caller_keeps_the_descriptor_and_may_close_it(void)
 	shoal_pub_close(pub);
 }
 
+/* Where somebody closed the library's own: as others are found again by their names. */
+static void it_is_found_again_by_the_descriptor_that_led_there(void)
+{
+	struct shoal_topic_options o = narrow();
+	shoal_pub *pub = make("memfd:x");
+	shoal_sub *sub;
+	int fd = dup(shoal_pub_fd(pub));
+	CHECK_R(0, shoal_sub_open(&sub, by_number(fd), 0, &o));
+	CHECK(close(shoal_sub_fd(sub)) == 0);
+	int again = shoal_sub_fd(sub);
+	CHECKF(again >= 0 && again != fd, "%d, %s", again, shoal_error_detail());
+	CHECK(close(again) == 0 && close(fd) == 0);
+	CHECK_R(-ESTALE, shoal_sub_fd(sub));
+	CHECK(strstr(shoal_error_detail(), "no name"));
+	CHECK(close(shoal_pub_fd(pub)) == 0);
+	CHECK_R(-ESTALE, shoal_pub_fd(pub)); /* it made the object: nothing else leads there */
+	CHECK_R(0, shoal_pub_publish(pub, "x", 1, 0));
+	shoal_sub_close(sub);
+	shoal_pub_close(pub);
+}
+
 /* ---- what is no object ------------------------------------------------------------------- */
 
 static void each_wrong_descriptor_has_its_sentence(void)
@@ -429,6 +450,7 @@ int main(int argc, char **argv)
 	    CASE(each_creation_makes_another),
 	    CASE(what_needs_a_name_is_refused),
 	    CASE(the_caller_keeps_the_descriptor_and_may_close_it),
+	    CASE(it_is_found_again_by_the_descriptor_that_led_there),
 	    CASE(each_wrong_descriptor_has_its_sentence),
 	    CASE(a_memfd_of_somebody_else_is_no_object),
 	    CASE(an_object_that_is_not_sealed_is_refused),

@@ -73,12 +73,26 @@ static void find_directory(void)
 	snprintf(small, sizeof(small), "%s/small", directory);
 }
 
+/* All that are forked from here on have it, and what they execute. */
+static int make_nameless(int topic)
+{
+	shoal_sub *sub = NULL;
+	int r =
+	    shoal_sub_open(&sub, "memfd:soak", SHOAL_CREATE | SHOAL_LOSSY, &topics[topic].options);
+	if (r >= 0 && dup2(shoal_sub_fd(sub), NAMELESS_FD) < 0)
+		r = -errno;
+	shoal_sub_close(sub);
+	return r < 0 ? r : 0;
+}
+
 static void make_topics(void)
 {
 	for (int i = 0; i < TOPICS; i++) {
 		if (!topics[i].kept)
 			continue;
-		int r = shoal_topic_create(go_to(i), SHOAL_EXCLUSIVE, &topics[i].options);
+		int r = topics[i].nameless
+			    ? make_nameless(i)
+			    : shoal_topic_create(go_to(i), SHOAL_EXCLUSIVE, &topics[i].options);
 		shoal_pub *pub = NULL;
 		if (r == 0)
 			r = shoal_pub_open(&pub, go_to(i), 0, NULL);

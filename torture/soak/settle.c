@@ -215,7 +215,7 @@ void check_gone(bool last)
 		if (r != 0 && (r != -ENOENT || topics[i].kept))
 			violate(UINT32_MAX, "removing '%s' at the end: %d, %s", topics[i].name, r,
 				shoal_error_detail());
-		stay += topics[i].kept && !last;
+		stay += topics[i].kept && !last && !topics[i].nameless;
 		if (topics[i].small)
 			check_empty(topics[i].directory, 0);
 	}

@@ -58,8 +58,9 @@
 #include <sys/types.h>
 
 enum {
-	TOPICS = 7,
-	LANES = 4, /* of every topic */
+	TOPICS = 8,
+	NAMELESS_FD = 700, /* the descriptor of the topic without a name */
+	LANES = 4,         /* of every topic */
 	SUBSCRIBERS = 24,
 	OBJECTS = 8192, /* of one name in one round */
 	WORKERS = 12,
@@ -245,6 +246,7 @@ struct topic {
 	const char *name;      /* as the library takes it */
 	const char *directory; /* SHOAL_DIR for it */
 	bool kept;             /* made once, never removed */
+	bool nameless;         /* found by its descriptor */
 	bool forced;           /* removed by force now and then */
 	bool small;            /* in a file system that fills up */
 	uint32_t largest;      /* message */

@@ -52,14 +52,16 @@ bool backend_means(const struct op *op, struct op *ret)
 	return !(op->flags & without);
 }
 
-/* The object of a stage without a name, in this process and all that are forked from it. */
+/* The object of a stage without a name, in this process and all that are forked from it. As
+ * shoal_topic_create makes one with a name: nobody has published or subscribed. */
 static void make_nameless(void)
 {
-	shoal_sub *sub;
-	int r = shoal_sub_open(&sub, "memfd:crash", SHOAL_CREATE | SHOAL_LOSSY, &small_topic);
-	if (r != 1 || dup3(shoal_sub_fd(sub), NAMELESS_FD, O_CLOEXEC) != NAMELESS_FD)
+	struct handle *handle;
+	int r = handle_open(&handle, sizeof(*handle), "memfd:crash", SHOAL_CREATE, SHOAL_CREATE, 0,
+			    &small_topic);
+	if (r != 1 || dup3(handle_descriptor(handle), NAMELESS_FD, O_CLOEXEC) != NAMELESS_FD)
 		give_up("memfd: %d", r);
-	shoal_sub_close(sub);
+	handle_close(handle, sizeof(*handle));
 }
 
 void backend_begin(struct stage *stage, unsigned number)

@@ -291,9 +291,12 @@ static void run_failing(struct lab *lab, const struct op *op, enum fault_layer l
 
 static void run_group(struct lab *lab, const struct group *group, enum fault_layer layer)
 {
-	for (size_t i = 0; i < group->count; i++)
-		if (!lab->only || strstr(group->ops[i].name, lab->only))
-			run_failing(lab, &group->ops[i], layer);
+	for (size_t i = 0; i < group->count; i++) {
+		struct op there;
+		if ((!lab->only || strstr(group->ops[i].name, lab->only)) &&
+		    backend_means(&group->ops[i], &there))
+			run_failing(lab, &there, layer);
+	}
 }
 
 /* ---- the program ------------------------------------------------------------------------- */
@@ -316,6 +319,8 @@ static bool read_arguments(struct lab *lab, int argc, char **argv)
 			lab->seed = strtoull(argv[++i], NULL, 0);
 		else if (strcmp(argv[i], "--counts") == 0 && more)
 			lab->counts = argv[++i];
+		else if (strcmp(argv[i], "--backend") == 0 && more && backend_choose(argv[i + 1]))
+			i++;
 		else if (argv[i][0] != '-' && !lab->only)
 			lab->only = argv[i];
 		else
@@ -378,7 +383,7 @@ int failing_main(int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &now);
 	struct lab lab = {.seed = (uint64_t)now.tv_nsec};
 	if (!read_arguments(&lab, argc - 2, argv + 2)) {
-		printf("failing [--whole] [--seed N] [--counts FILE] [TEXT]\n");
+		printf("failing [--whole] [--backend NAME] [--seed N] [--counts FILE] [TEXT]\n");
 		return 2;
 	}
 	count_every_byte(argv);

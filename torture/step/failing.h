@@ -60,6 +60,10 @@ struct fault_seen {
 	X(create_unnamed)                                                                          \
 	X(create_named)                                                                            \
 	X(reopen)                                                                                  \
+	X(reopen_of)                                                                               \
+	X(create_memory)                                                                           \
+	X(seal)                                                                                    \
+	X(seals)                                                                                   \
 	X(link_fd)                                                                                 \
 	X(link)                                                                                    \
 	X(unlink)                                                                                  \

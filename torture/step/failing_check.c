@@ -164,8 +164,7 @@ static void check_directory(struct trial *trial, bool may_be)
 {
 	const struct stage *stage = &trial->stage;
 	const char *own = strrchr(stage->path, '/') + 1;
-	char directory[sizeof(stage->path)];
-	snprintf(directory, sizeof(directory), "%.*s", (int)(own - stage->path), stage->path);
+	const char *directory = getenv("SHOAL_DIR");
 	DIR *dir = opendir(directory);
 	if (!dir)
 		give_up("%s: %s", directory, strerror(errno));
@@ -349,6 +348,8 @@ static void publish_two(struct trial *trial, shoal_pub *pub, const char *who)
 static void newcomers(struct trial *trial)
 {
 	struct stage *stage = &trial->stage;
+	if (backend_nameless() && is_removed(stage))
+		return; /* and no other can come in its place */
 	shoal_sub *sub = NULL;
 	shoal_pub *pub = NULL;
 	uint8_t buffer[1024];

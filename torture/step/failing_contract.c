@@ -11,7 +11,8 @@
 
 #define OPENING                                                                                    \
 	ENOENT, EEXIST, ENOSPC, EUSERS, EPERM, EACCES, EBADMSG, ENOTSUP, ESTALE, EPROTOTYPE,       \
-	    EISDIR, ELOOP, ENODATA, EXDEV, EINVAL, E2BIG, ENAMETOOLONG, ENOMEM, EMFILE, EBUSY
+	    EISDIR, ELOOP, ENODATA, EXDEV, EINVAL, E2BIG, ENAMETOOLONG, ENOMEM, EMFILE, EBUSY,     \
+	    ENOSYS /* object.h: memfd: without /proc */
 #define OPENS "topic.h, shoal_pub_open"
 
 static const struct contract contracts[] = {

@@ -33,8 +33,12 @@ static int64_t wait_in_vain(struct stage *stage)
 }
 
 static const struct op still_ops[] = {
-    {.name = "wait for existence", .world = publisher_and_subscriber, .run = wait_existing},
+    {.name = "wait for existence",
+     .flags = OP_BY_NAME,
+     .world = publisher_and_subscriber,
+     .run = wait_existing},
     {.name = "wait for existence, in vain",
+     .flags = OP_BY_NAME,
      .world = publisher_and_subscriber,
      .run = wait_in_vain,
      .expect = -ETIMEDOUT},
@@ -110,8 +114,15 @@ static int64_t sub_open(struct stage *stage)
 	return shoal_sub_open(&stage->sub, stage->name, 0, &small_topic);
 }
 
+static int64_t pub_open_memory(struct stage *stage)
+{
+	return shoal_pub_open(&stage->pub, "memfd:failing", SHOAL_CREATE, &small_topic);
+}
+
 static const struct op lesser_ops[] = {
+    {.name = "pub_open, making one without a name", .run = pub_open_memory, .expect = 1},
     {.name = "pub_open, making the topic without O_TMPFILE",
+     .flags = OP_BY_NAME,
      .prepare = without_unnamed_files,
      .run = pub_open_create,
      .expect = 1},

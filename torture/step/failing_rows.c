@@ -19,6 +19,7 @@
 #define CREATE_ERRNOS                                                                              \
 	EACCES, EDQUOT, EINVAL, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,       \
 	    ENOSPC, ENOTDIR, EPERM, EROFS
+#define MEMFD_ERRNOS EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM
 #define LINK_ERRNOS                                                                                \
 	EACCES, EDQUOT, EEXIST, EIO, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOMEM, ENOSPC, ENOTDIR, \
 	    EPERM, EROFS, EXDEV
@@ -42,6 +43,10 @@ const struct fault_row fault_entries[CALLS] = {
     [CALL_create_unnamed] = {"create_unnamed", "open", {CREATE_ERRNOS, EBUSY, EOPNOTSUPP}},
     [CALL_create_named] = {"create_named", "open", {CREATE_ERRNOS, EBUSY, EEXIST}},
     [CALL_reopen] = {"reopen", "open", {OPEN_ERRNOS, EBUSY}},
+    [CALL_reopen_of] = {"reopen_of", "open", {OPEN_ERRNOS, EBUSY}},
+    [CALL_create_memory] = {"create_memory", "memfd_create", {MEMFD_ERRNOS}},
+    [CALL_seal] = {"seal", "fcntl, F_ADD_SEALS", {EBUSY, EPERM}},
+    [CALL_seals] = {"seals", "fcntl, F_GET_SEALS", {EINVAL}},
     [CALL_link_fd] = {"link_fd", "linkat", {LINK_ERRNOS}},
     [CALL_link] = {"link", "link", {LINK_ERRNOS}},
     [CALL_unlink] = {"unlink", "unlink", {UNLINK_ERRNOS}},
@@ -84,6 +89,7 @@ static const struct kernel_row {
 } kernel_rows[] = {
     {SYS_openat,
      {"openat(2)", "open", {CREATE_ERRNOS, ENODEV, ENXIO, EOVERFLOW, ETXTBSY, EINTR, EWOULDBLOCK}}},
+    {SYS_memfd_create, {"memfd_create(2)", "memfd_create", {MEMFD_ERRNOS}}},
     {SYS_close, {"close(2)", "close", {CLOSE_ERRNOS}}},
     {SYS_newfstatat, {"newfstatat(2)", "fstatat", {STAT_ERRNOS}}},
     {SYS_fstatfs, {"fstatfs(2)", "fstatfs", {STATFS_ERRNOS, EINTR}}},

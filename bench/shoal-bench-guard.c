@@ -105,8 +105,10 @@ int main(int argc, char **argv)
 	must(shoal_remove(TOPIC, 0), "shoal_remove");
 	printf("| | us, median of %zu |\n| --- | --- |\n", turns);
 	for (int way = 0; way < WAYS; way++) {
+		const size_t middle = turns / 2;
+
 		qsort(took[way], turns, sizeof *took[way], compare);
-		printf("| %s | %.1f |\n", titles[way], (double)took[way][turns / 2] / 1000);
+		printf("| %s | %.1f |\n", titles[way], (double)took[way][middle] / 1000);
 		free(took[way]);
 	}
 	return 0;

@@ -8,15 +8,15 @@
 
 #include <stdio.h>
 
-/* What the handler saw, in memory that parent and child share. */
+/* What the handler saw, in memory that parent and child share. Without padding: it is compared. */
 struct seen {
-	volatile int calls;
+	volatile int64_t calls;
 	struct {
-		int code;
-		intptr_t address; /* of a fault: from the beginning of the memory */
+		int64_t code;
+		int64_t address; /* of a fault: from the beginning of the memory */
 		uint64_t mask;
-		bool on_other_stack;
-		bool has_context;
+		uint64_t on_other_stack;
+		uint64_t has_context;
 	} call[4];
 };
 
@@ -49,7 +49,7 @@ static void note(const siginfo_t *info, const void *context)
 {
 	struct seen *seen = trial.seen;
 	char here;
-	int i = seen->calls < 3 ? seen->calls : 3;
+	int64_t i = seen->calls < 3 ? seen->calls : 3;
 	seen->calls++;
 	seen->call[i].mask = mask_now();
 	seen->call[i].on_other_stack = &here > other_stack &&
@@ -58,7 +58,7 @@ static void note(const siginfo_t *info, const void *context)
 	seen->call[i].has_context = context != NULL;
 	if (info && info->si_code > 0)
 		seen->call[i].address = (uint8_t *)info->si_addr - bad;
-	mmap(bad, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	mend_page(bad);
 }
 
 static void with_one(int number)
@@ -165,9 +165,10 @@ static void compare_trials(void)
 	if (status_with == status_without && memcmp(&with, &without, sizeof(with)) == 0)
 		return;
 	print_error("before %d, flags %x, trigger %d: status %x with the guard, %x without; "
-		    "calls %d and %d; mask %llx and %llx\n",
+		    "calls %lld and %lld; mask %llx and %llx\n",
 		    trial.before, (unsigned)trial.flags, trial.trigger, status_with, status_without,
-		    with.calls, without.calls, (unsigned long long)with.call[0].mask,
+		    (long long)with.calls, (long long)without.calls,
+		    (unsigned long long)with.call[0].mask,
 		    (unsigned long long)without.call[0].mask);
 	fail();
 }
@@ -196,8 +197,7 @@ static void mend(int number, siginfo_t *info, void *context)
 	trial.seen->calls++;
 	(void)number;
 	(void)context;
-	void *page = (void *)((uintptr_t)info->si_addr & ~(uintptr_t)(PAGE - 1));
-	mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	mend_page((void *)((uintptr_t)info->si_addr & ~(uintptr_t)(PAGE - 1)));
 }
 
 static struct sigaction now(void)

@@ -170,7 +170,7 @@ static void begin(struct stage *stage, const struct op *op)
 	stage->fd = -1;
 	const char *directory = getenv("SHOAL_DIR");
 	snprintf(stage->name, sizeof(stage->name), "block-%d-%u", (int)getpid(), ++number);
-	snprintf(stage->path, sizeof(stage->path), "%s/shoal:%s",
+	snprintf(stage->path, sizeof(stage->path), "%s/shoal:%.63s",
 		 directory ? directory : "/dev/shm", stage->name);
 	if (op->world)
 		op->world(stage);

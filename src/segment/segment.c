@@ -257,7 +257,7 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	int r = place_of(segment)->open(segment, write);
 	if (r < 0)
 		return r;
-	struct os_file file;
+	struct os_file file = {0};
 	r = identify(segment, &file);
 	if (r == 0)
 		r = check_file(&file, name, foreign);
@@ -435,7 +435,7 @@ int segment_open_inherited(struct segment *segment, const struct segment *inheri
 	segment->fd = segment_reopen(segment);
 	if (segment->fd < 0)
 		return segment->fd;
-	struct os_file file;
+	struct os_file file = {0};
 	int r = identify(segment, &file);
 	if (r == 0)
 		r = read_header(segment, file.bytes);

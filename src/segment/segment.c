@@ -505,7 +505,7 @@ int segment_open_inherited(struct segment *segment, const struct segment *inheri
 	segment->fd = segment_reopen(segment);
 	if (segment->fd < 0)
 		return segment->fd;
-	struct os_file file;
+	struct os_file file = {0};
 	int r = identify(segment, &file);
 	if (r == 0)
 		r = read_header(segment, file.bytes);

@@ -181,6 +181,27 @@ static void test_a_fault_inside_the_handler_that_it_is_passed_on_to(void **state
 	unmap(own_memory, 1);
 }
 
+static void look_with_it_blocked(void *context)
+{
+	sigset_t bus;
+	uint8_t *memory = map_cut_file(1);
+	(void)context;
+	guarded(memory, 1);
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	pthread_sigmask(SIG_BLOCK, &bus, NULL);
+	look(memory);
+}
+
+/* The kernel asks nobody then. It is documented, and so it had better be true. */
+static void test_a_thread_that_blocks_it_is_killed(void **state)
+{
+	(void)state;
+	int status = status_of(look_with_it_blocked, NULL);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGBUS);
+}
+
 /* ---- threads ------------------------------------------------------------------------------- */
 
 #define THREADS 4
@@ -371,6 +392,7 @@ int main(void)
 	    cmocka_unit_test(test_a_full_address_space_is_enough),
 	    cmocka_unit_test(test_a_fault_inside_another_handler),
 	    cmocka_unit_test(test_a_fault_inside_the_handler_that_it_is_passed_on_to),
+	    cmocka_unit_test(test_a_thread_that_blocks_it_is_killed),
 	    cmocka_unit_test(test_many_threads_in_one_mapping_at_once),
 	    cmocka_unit_test(test_a_mapping_that_comes_after_is_never_replaced),
 	    cmocka_unit_test(test_a_child_guards_nothing_of_its_parents),

@@ -375,6 +375,79 @@ static void those_who_wait_find_out(void)
 	}
 }
 
+/* ---- under way ----------------------------------------------------------------------------- */
+
+struct rush {
+	enum sizes sizes;
+	int way;
+	_Atomic bool sub_ready;
+	_Atomic uint64_t sent;
+};
+
+static void rush_out(void *context)
+{
+	struct rush *rush = context;
+	int r = 0;
+	shoal_pub *pub = open_pub(SHOAL_HOLD | SHOAL_KEEP);
+	while (r == 0) {
+		r = message_publish(pub, rush->sizes, shoal_pub_sequence(pub), SHOAL_FOREVER);
+		atomic_fetch_add(&rush->sent, r == 0);
+	}
+	CHECK_R(-ESTALE, r);
+	check_dead_pub(pub);
+	shoal_pub_close(pub);
+}
+
+static void rush_in(void *context)
+{
+	static read_one *const ways[] = {read_by_receive, read_by_receivev, read_by_borrow};
+	struct rush *rush = context;
+	shoal_sub *sub = open_sub(SHOAL_FOLLOW | SHOAL_KEEP);
+	int r = 0;
+	atomic_store(&rush->sub_ready, true);
+	while (r == 0 || r == -EAGAIN) {
+		r = ways[rush->way](sub, rush->sizes);
+		if (r == -EAGAIN)
+			breathe();
+		/* Who has read all, and meets nothing that is gone, must ask. */
+		struct shoal_view view;
+		if (r == -EAGAIN && shoal_sub_borrow(sub, 2 * SECONDS, &view) == -ESTALE)
+			r = -ESTALE;
+		else if (r == -EAGAIN)
+			shoal_sub_release(sub, &view);
+	}
+	CHECK_R(-ESTALE, r);
+	check_dead_sub(sub);
+	shoal_sub_close(sub);
+}
+
+/* Two processes at full speed, and a cut at any moment and any page. */
+static void a_cut_at_any_moment(void)
+{
+	uint64_t random = seed(), count = rounds("SHOAL_ROUNDS", 120), talked = 0;
+	for (uint64_t i = 0; i < count; i++) {
+		struct rush *rush = shared_memory(sizeof(*rush));
+		rush->sizes = i % 2 ? MIXED : TINY;
+		rush->way = (int)(i / 2 % 3);
+		pid_t in = spawn(rush_in, rush);
+		WAIT_FOR(atomic_load(&rush->sub_ready));
+		pid_t out = spawn(rush_out, rush);
+		uint64_t wanted = 1 + random_next(&random) % 2000;
+		int64_t end = now_ns() + BOUND;
+		while (atomic_load(&rush->sent) < wanted && now_ns() < end)
+			;
+		talked += atomic_load(&rush->sent);
+		/* The header, the seats and the fixed part are met by all; slots by these two. */
+		cut(random_next(&random) % 8 * PAGE);
+		reap_ok(out);
+		reap_ok(in);
+		remove_topic();
+		shared_free(rush, sizeof(*rush));
+	}
+	printf("  %llu cuts, %llu messages before them\n", (unsigned long long)count,
+	       (unsigned long long)talked);
+}
+
 /* ---- others ------------------------------------------------------------------------------ */
 
 /* A page failed under one of them alone: to the others it is as if that one had died. */
@@ -476,6 +549,7 @@ int main(int argc, char **argv)
 	    {"a_view_reads_as_zeroes_and_release_says_so",
 	     a_view_reads_as_zeroes_and_release_says_so},
 	    {"those_who_wait_find_out", those_who_wait_find_out},
+	    {"a_cut_at_any_moment", a_cut_at_any_moment},
 	    {"what_others_have_stays_well", what_others_have_stays_well},
 	    {"many_topics_at_once", many_topics_at_once},
 	    {"parent_and_child_each_have_their_own", parent_and_child_each_have_their_own},

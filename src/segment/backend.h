@@ -54,6 +54,7 @@ struct memory_calls {
 	/* Takes the memory now, all of it or none; `what` it is for. Mapped. Sets the detail. */
 	int (*reserve)(struct segment *segment, uint64_t offset, uint64_t bytes, const char *what);
 	int (*set_mode)(struct segment *segment, uint32_t mode);
+	/* *ret: where it must lie (-EEXIST: something is there), NULL: anywhere. */
 	int (*map)(const struct segment *segment, uint64_t bytes, enum os_map how, void **ret);
 	int (*unmap)(void *address, uint64_t bytes);
 };

@@ -201,7 +201,7 @@ struct os_calls {
 	/* Gives back the memory of a part of a shared mapping, for everybody: zeroes. */
 	int (*unpopulate)(void *address, uint64_t bytes);
 	/* For each 4,096 bytes: bit 0 says that they are in memory. `address` is a page's. */
-	int (*resident_pages)(const void *address, uint64_t bytes, uint8_t *pages);
+	int (*pages_in_memory)(const void *address, uint64_t bytes, uint8_t *pages);
 	/* System V shared memory */
 	int (*shm_get)(uint32_t key, uint64_t bytes, unsigned flags, uint32_t mode); /* its id */
 	/* Never inherited. `address` NULL: the kernel chooses; else there or not at all, and never

@@ -55,6 +55,6 @@ int os_shm_each(int (*each)(void *context, const struct os_shm *shm), void *cont
 uint64_t os_ipc_namespace(void);
 int os_populate(void *address, uint64_t bytes);
 int os_unpopulate(void *address, uint64_t bytes);
-int os_resident_pages(const void *address, uint64_t bytes, uint8_t *pages);
+int os_pages_in_memory(const void *address, uint64_t bytes, uint8_t *pages);
 
 #endif

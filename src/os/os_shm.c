@@ -237,7 +237,7 @@ int os_unpopulate(void *address, uint64_t bytes)
 	return whole ? result(madvise((uint8_t *)address + skip, whole, MADV_REMOVE)) : 0;
 }
 
-int os_resident_pages(const void *address, uint64_t bytes, uint8_t *pages)
+int os_pages_in_memory(const void *address, uint64_t bytes, uint8_t *pages)
 {
 	uint64_t large = (uint64_t)sysconf(_SC_PAGESIZE) / PAGE_BYTES;
 	int r = result(mincore((void *)(uintptr_t)address, bytes, pages));

@@ -179,7 +179,7 @@ static uint64_t resident_pages(const uint8_t *base)
 {
 	uint8_t pages[PAGES];
 	uint64_t count = 0;
-	assert_int_equal(os->resident_pages(base, BYTES, pages), 0);
+	assert_int_equal(os->pages_in_memory(base, BYTES, pages), 0);
 	for (uint64_t i = 0; i < PAGES; i++)
 		count += pages[i] & 1;
 	return count;

@@ -69,7 +69,7 @@ static void copy_resident(uint8_t *to, const uint8_t *base, uint64_t offset, siz
 	while (bytes > 0) {
 		uint64_t first = offset / PAGE_BYTES * PAGE_BYTES;
 		uint64_t piece = min_u64(bytes, first + (uint64_t)PAGES * PAGE_BYTES - offset);
-		bool known = os->resident_pages(base + first, offset + piece - first, there) == 0;
+		bool known = os->pages_in_memory(base + first, offset + piece - first, there) == 0;
 		for (uint64_t done = 0; done < piece;) {
 			uint64_t at = offset + done;
 			uint64_t step = min_u64(piece - done, PAGE_BYTES - at % PAGE_BYTES);
@@ -170,7 +170,12 @@ static int sysv_set_mode(struct segment *segment, uint32_t mode)
 static int sysv_map(const struct segment *segment, uint64_t bytes, enum os_map how, void **ret)
 {
 	unsigned flags = how == OS_MAP_WRITE ? 0 : OS_SHM_READ_ONLY;
-	return gone(os->shm_attach(segment->sysv.id, NULL, flags, bytes, ret));
+	int r = os->shm_attach(segment->sysv.id, *ret, flags, bytes, ret);
+	struct os_shm shm;
+	/* Of an id that leads somewhere, only an address can be wrong. */
+	if (r == -EINVAL && *ret && os->shm_stat(segment->sysv.id, &shm) == 0)
+		return -EEXIST;
+	return gone(r);
 }
 
 static int sysv_unmap(void *address, uint64_t bytes)

@@ -328,6 +328,19 @@ static int discard_bare(const struct segment_name *name, bool foreign, int why)
 	return r < 0 ? sysv_fail_call(name->text, id, "remove", r) : 0;
 }
 
+/* Does the segment itself say that it belongs to that companion: by its key, or, having none, in
+ * its header? The companion alone may lie. */
+static bool is_surely_of(const struct segment_name *name, const struct sysv_record *record,
+			 const struct os_shm *shm)
+{
+	struct segment_header header = {0};
+	if (record->key != name->sysv.key || record->token != name->sysv.token ||
+	    shm->key != record->key || shm->bytes != record->bytes)
+		return false;
+	return record->key != 0 || (sysv_read_header(shm, &header) == 0 && is_signed(&header) &&
+				    header.sysv.token == record->token);
+}
+
 /* By force: the segment as well, if it is the one that the companion means. */
 static void discard_segment(int fd, const struct segment_name *name, uint32_t owner)
 {
@@ -335,7 +348,7 @@ static void discard_segment(int fd, const struct segment_name *name, uint32_t ow
 	struct os_shm shm;
 	if (sysv_record_read(fd, name->text, &record) == 0 &&
 	    sysv_record_here(&record, name->text) == 0 && record.id >= 0 &&
-	    os->shm_stat((int)record.id, &shm) == 0 && sysv_is_of(&record, &shm) &&
+	    os->shm_stat((int)record.id, &shm) == 0 && is_surely_of(name, &record, &shm) &&
 	    shm.uid == owner)
 		os->shm_remove((int)record.id);
 }

@@ -181,9 +181,19 @@ void reap_ok_within(pid_t pid, int64_t bound_ns)
 void reap_killed(pid_t pid)
 {
 	kill(pid, SIGKILL);
+	reap_died_of(pid, SIGKILL);
+}
+
+void reap_died_of(pid_t pid, int signal)
+{
 	int status = reap(pid, REAP_BOUND);
-	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-	       "process %d had ended before: status 0x%x", (int)pid, (unsigned)status);
+	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == signal,
+	       "process %d: status 0x%x, not signal %d", (int)pid, (unsigned)status, signal);
+}
+
+int reap_status(pid_t pid)
+{
+	return reap(pid, REAP_BOUND);
 }
 
 char process_state(pid_t pid)

@@ -98,6 +98,10 @@ void reap_ok(pid_t pid);
 /* The same with a bound of its own, for what is known to take long. */
 void reap_ok_within(pid_t pid, int64_t bound_ns);
 void reap_killed(pid_t pid);
+/* Wants it to die of that signal by itself, and no other way. */
+void reap_died_of(pid_t pid, int signal);
+/* As it is, for waitpid's macros. */
+int reap_status(pid_t pid);
 /* Stops it and waits until the kernel says so; `resume` is the way back. */
 void stop_process(pid_t pid);
 void resume_process(pid_t pid);

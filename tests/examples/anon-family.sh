@@ -7,6 +7,7 @@ bin=$SHOAL_BUILD/examples
 timeout 60 "$bin/anon-family" >three
 sort three >sorted
 printf 'child %d speaks\n' 0 1 2 | cmp - sorted
+timeout 60 "$bin/anon-family-bare" | sort | cmp - sorted
 
 timeout 60 "$bin/anon-family" 40 >many
 test "$(sort -u many | grep -c '^child [0-9]* speaks$')" -eq 40

@@ -2,12 +2,14 @@
 #include "trap.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define NOBODY 65534
@@ -26,11 +28,14 @@ static void write_text(const char *path, const char *text)
 static void enter_user_namespace(void)
 {
 	char map[64];
-	unsigned uid = geteuid();
+	unsigned uid = geteuid(), gid = getegid();
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC) < 0)
 		skip("no namespaces of its own here: %s", strerror(errno));
 	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
 	write_text("/proc/self/uid_map", map);
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	write_text("/proc/self/gid_map", map);
 }
 
 /* The folder of objects lies on /dev/shm, which is now another one. */
@@ -194,11 +199,19 @@ char *reserve_pages(size_t pages)
 	return p;
 }
 
+/* In a user namespace of one's own one has all privileges, whoever one is. */
+static void drop_privileges(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+	CHECK(syscall(SYS_capset, &header, none) == 0);
+}
+
 void become_nobody(void)
 {
 	if (geteuid() != 0)
-		return;
-	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
+		drop_privileges();
+	else if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0)
 		skip("can't become another user: %s", strerror(errno));
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* which a change of user takes away */
 }

@@ -68,7 +68,7 @@ static void read_only_descriptor_shoal(void)
 	struct shoal_mapping mapping;
 	close(new_file("some", PAGE));
 	int fd = open("some", O_RDONLY | O_CLOEXEC);
-	CHECK_SAYS(-EACCES, "read only",
+	CHECK_SAYS(-EACCES, "O_RDWR",
 		   shoal_map(&mapping, fd, 0, PAGE, SHOAL_READ | SHOAL_WRITE, NULL));
 	CHECK_R(0, shoal_map(&mapping, fd, 0, PAGE, SHOAL_READ, NULL));
 	CHECK_R(0, shoal_unmap(&mapping));
@@ -90,8 +90,10 @@ static void write_only_descriptor_shoal(void)
 	struct shoal_mapping mapping;
 	close(new_file("some", PAGE));
 	int fd = open("some", O_WRONLY | O_CLOEXEC);
-	CHECK_SAYS(-EACCES, "reading", shoal_map(&mapping, fd, 0, PAGE, SHOAL_WRITE, NULL));
-	CHECK_SAYS(-EACCES, "reading", shoal_map(&mapping, fd, 0, PAGE, SHOAL_READ, NULL));
+	CHECK_SAYS(-EACCES, "every mapping needs",
+		   shoal_map(&mapping, fd, 0, PAGE, SHOAL_WRITE, NULL));
+	CHECK_SAYS(-EACCES, "every mapping needs",
+		   shoal_map(&mapping, fd, 0, PAGE, SHOAL_READ, NULL));
 	close(fd);
 }
 

@@ -182,14 +182,16 @@ static void name_too_long_bare(void)
 static void name_too_long_shoal(void)
 {
 	struct shoal_topic_options o = small();
-	char name[65];
+	char name[129];
 	memset(name, 'n', sizeof(name));
-	name[63] = '\0';
-	CHECK_R(0, shoal_topic_create(name, SHOAL_EXCLUSIVE, &o));
+	name[63] = '/';
+	name[127] = '\0';
+	CHECK_R(0, shoal_topic_create(name, SHOAL_EXCLUSIVE, &o)); /* a group of 63, and 63 */
 	CHECK_R(0, shoal_remove(name, 0));
-	name[63] = 'n';
-	name[64] = '\0';
+	name[127] = 'n';
+	name[128] = '\0';
 	CHECK_SAYS(-ENAMETOOLONG, "63", shoal_topic_create(name, 0, &o));
+	CHECK_SAYS(-ENAMETOOLONG, "63", shoal_topic_create(name + 64, 0, &o));
 }
 
 /* ---- who may ----------------------------------------------------------------------------- */

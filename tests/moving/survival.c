@@ -137,7 +137,7 @@ static void try_backend(const char *title, struct case_of this,
 
 static void try_all(void)
 {
-	struct case_of posix = {.name = "survival"}, file = {0},
+	struct case_of posix = {.name = "survival"}, sysv = {.name = "sysv:survival"}, file = {0},
 		       memory = {.name = "memfd:survival"};
 	char path[600];
 	try_backend("`posix:`", posix, look_by_name);
@@ -146,6 +146,9 @@ static void try_all(void)
 	snprintf(path, sizeof(path), "file:%s/survival", objects_directory());
 	file.name = path;
 	try_backend("`file:`", file, look_by_name);
+	try_backend("`sysv:`", sysv, look_by_name);
+	sysv.flags = SHOAL_KEEP;
+	try_backend("`sysv:` with `SHOAL_KEEP`", sysv, look_by_name);
 	try_backend("`memfd:`, `anon:`", memory, look_at_its_maker);
 	memory.handed_on = true;
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, memory.sockets) == 0);

@@ -2,6 +2,7 @@
 /* Publisher and subscriber handles, held against the contract in shoal/topic.h. */
 #include "topic/handle.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <shoal/shoal.h>
 #include <stdarg.h>
@@ -29,11 +30,21 @@ static const struct shoal_topic_options small = {
     .spin_ns = SHOAL_SPIN_NEVER,
 };
 
+/* Each test runs over each backend: `maker` makes the topic, `name` leads to it from there on. */
+static const char *maker;
+static char name[300];
+static int descriptor = -1; /* of one without a name */
+
 static int set_up(void **state)
 {
 	static struct pair pair;
-	assert_int_equal(shoal_pub_open(&pair.pub, "t", SHOAL_CREATE, &small), 1);
-	assert_int_equal(shoal_sub_open(&pair.sub, "t", 0, &small), 0);
+	assert_int_equal(shoal_pub_open(&pair.pub, maker, SHOAL_CREATE, &small), 1);
+	snprintf(name, sizeof(name), "%s", maker);
+	if (strncmp(maker, "memfd:", 6) == 0 || strncmp(maker, "anon:", 5) == 0) {
+		descriptor = dup(shoal_pub_fd(pair.pub));
+		snprintf(name, sizeof(name), "memfd:fd=%d", descriptor);
+	}
+	assert_int_equal(shoal_sub_open(&pair.sub, name, 0, &small), 0);
 	*state = &pair;
 	return 0;
 }
@@ -43,6 +54,13 @@ static int tear_down(void **state)
 	struct pair *pair = *state;
 	shoal_pub_close(pair->pub);
 	shoal_sub_close(pair->sub);
+	if (strncmp(maker, "file:", 5) == 0) {
+		int r = shoal_remove(name, 0);
+		assert_true(r == 0 || r == -ENOENT);
+	}
+	if (descriptor >= 0)
+		close(descriptor);
+	descriptor = -1;
 	return 0;
 }
 
@@ -243,7 +261,7 @@ static void test_the_end(void **state)
 	struct pair *pair = *state;
 	struct shoal_view view;
 	shoal_sub *follower;
-	assert_int_equal(shoal_sub_open(&follower, "t", SHOAL_FOLLOW, &small), 0);
+	assert_int_equal(shoal_sub_open(&follower, name, SHOAL_FOLLOW, &small), 0);
 	assert_int_equal(shoal_pub_publish(pair->pub, "last", 4, 0), 0);
 	shoal_pub_close(pair->pub);
 	pair->pub = NULL;
@@ -255,7 +273,7 @@ static void test_the_end(void **state)
 	assert_int_equal(shoal_sub_borrow(follower, 0, &view), 0);
 	assert_int_equal(shoal_sub_release(follower, &view), 0);
 	assert_int_equal(shoal_sub_borrow(follower, 0, &view), -EAGAIN);
-	assert_int_equal(shoal_pub_open(&pair->pub, "t", 0, &small), 0);
+	assert_int_equal(shoal_pub_open(&pair->pub, name, 0, &small), 0);
 	assert_int_equal(shoal_pub_sequence(pair->pub), 1); /* it goes on behind the last one's */
 	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -EAGAIN);
 	shoal_sub_close(follower);
@@ -266,16 +284,16 @@ static void test_all_places_taken(void **state)
 	(void)state;
 	shoal_pub *second, *third;
 	shoal_sub *subs[3];
-	assert_int_equal(shoal_pub_open(&second, "t", 0, NULL), 0);
+	assert_int_equal(shoal_pub_open(&second, name, 0, NULL), 0);
 	assert_int_equal(shoal_pub_lane(second), 1);
-	assert_int_equal(shoal_pub_open(&third, "t", 0, NULL), -EUSERS);
+	assert_int_equal(shoal_pub_open(&third, name, 0, NULL), -EUSERS);
 	assert_null(third);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(shoal_sub_open(&subs[i], "t", i ? SHOAL_LOSSY : 0, NULL), 0);
-	assert_int_equal(shoal_sub_open(&subs[2], "t", 0, NULL), -EUSERS);
+		assert_int_equal(shoal_sub_open(&subs[i], name, i ? SHOAL_LOSSY : 0, NULL), 0);
+	assert_int_equal(shoal_sub_open(&subs[2], name, 0, NULL), -EUSERS);
 	assert_null(subs[2]);
 	shoal_sub_close(subs[0]);
-	assert_int_equal(shoal_sub_open(&subs[2], "t", 0, NULL), 0);
+	assert_int_equal(shoal_sub_open(&subs[2], name, 0, NULL), 0);
 	shoal_sub_close(subs[1]);
 	shoal_sub_close(subs[2]);
 	shoal_pub_close(second);
@@ -286,7 +304,7 @@ static void test_removed_under_us(void **state)
 	struct pair *pair = *state;
 	struct shoal_loan loan;
 	struct shoal_view view;
-	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_remove(name, SHOAL_FORCE), 0);
 	assert_int_equal(shoal_sub_borrow(pair->sub, SHOAL_FOREVER, &view), -ESTALE);
 	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
 	assert_int_equal(shoal_pub_publish(pair->pub, "x", 1, 0), -ESTALE);
@@ -301,7 +319,7 @@ static void test_a_removal_is_noticed_within_a_ring(void **state)
 	struct handle *handle = (struct handle *)(void *)pair->pub;
 	shoal_sub_close(pair->sub); /* nobody holds us up */
 	pair->sub = NULL;
-	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_remove(name, SHOAL_FORCE), 0);
 	handle->map.body->wake = 0;
 	int r = 0;
 	for (uint32_t i = 0; r == 0 && i <= small.slots; i++)
@@ -334,7 +352,7 @@ static int use_in_child(struct pair *pair)
 	shoal_pub_close(pair->pub);
 	shoal_sub_close(pair->sub);
 	shoal_sub *own;
-	wrong += shoal_sub_open(&own, "t", 0, &small) != 0;
+	wrong += shoal_sub_open(&own, name, 0, &small) != 0;
 	shoal_sub_close(own);
 	return wrong;
 }
@@ -348,7 +366,7 @@ static void test_once_removed_stays_removed_whatever_a_stranger_writes(void **st
 	const struct handle *handle = (const struct handle *)pair->sub;
 	_Atomic uint64_t *lifetime = &segment_header(&handle->map.region)->lifetime;
 	uint64_t live = atomic_load(lifetime);
-	assert_int_equal(shoal_remove("t", SHOAL_FORCE), 0);
+	assert_int_equal(shoal_remove(name, SHOAL_FORCE), 0);
 	assert_int_equal(shoal_sub_borrow(pair->sub, 0, &view), -ESTALE);
 	assert_int_equal(shoal_pub_drain(pair->pub, 0), -ESTALE);
 	atomic_store(lifetime, live);
@@ -380,7 +398,7 @@ static void test_a_lossy_subscriber_counts(void **state)
 	struct shoal_view view;
 	shoal_sub *lossy;
 	shoal_sub_close(pair->sub);
-	assert_int_equal(shoal_sub_open(&lossy, "t", SHOAL_LOSSY, &small), 0);
+	assert_int_equal(shoal_sub_open(&lossy, name, SHOAL_LOSSY, &small), 0);
 	for (uint64_t i = 0; i < 100; i++)
 		assert_int_equal(shoal_pub_publish(pair->pub, &i, 8, 0), 0);
 	uint64_t lost = 0, next = 0;
@@ -406,7 +424,7 @@ static void test_a_lossy_subscriber_that_jumped_still_copies(void **state)
 	shoal_sub *lossy;
 	static const char large[3000];
 	shoal_sub_close(pair->sub);
-	assert_int_equal(shoal_sub_open(&lossy, "t", SHOAL_LOSSY, &small), 0);
+	assert_int_equal(shoal_sub_open(&lossy, name, SHOAL_LOSSY, &small), 0);
 	pair->sub = lossy;
 	assert_int_equal(shoal_pub_publish(pair->pub, large, sizeof(large), 0), 0);
 	assert_int_equal(shoal_pub_claim(pair->pub, sizeof(large), 0, &loan), 0);
@@ -582,8 +600,8 @@ static void test_null_is_an_argument_like_any_other(void **state)
 	assert_int_equal(shoal_sub_borrow(NULL, 0, &view), -EINVAL);
 	assert_int_equal(shoal_sub_release(NULL, &view), -EINVAL);
 	assert_int_equal(shoal_pub_open(&pub, NULL, 0, NULL), -EINVAL);
-	assert_int_equal(shoal_pub_open(&pub, "t", SHOAL_LOSSY, NULL), -EINVAL);
-	assert_int_equal(shoal_pub_open(&pub, "t", SHOAL_KEEP, NULL), -EINVAL);
+	assert_int_equal(shoal_pub_open(&pub, name, SHOAL_LOSSY, NULL), -EINVAL);
+	assert_int_equal(shoal_pub_open(&pub, name, SHOAL_KEEP, NULL), -EINVAL);
 	assert_null(pub);
 }
 
@@ -616,5 +634,13 @@ int main(void)
 	    TEST(test_a_publisher_without_memory_ends_nothing),
 	    TEST(test_null_is_an_argument_like_any_other),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = 0;
+	char in_file[300];
+	snprintf(in_file, sizeof(in_file), "file:%.200s/t", getenv("SHOAL_DIR"));
+	const char *const makers[] = {"t", in_file, "memfd:t", "anon:"};
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++) {
+		maker = makers[i];
+		failed += cmocka_run_group_tests_name(maker, tests, NULL, NULL);
+	}
+	return failed;
 }

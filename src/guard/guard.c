@@ -44,11 +44,8 @@
  */
 #include "guard/guard.h"
 
+#include "base/bits.h"
 #include "os/os.h"
-
-#include <errno.h>
-#include <stdatomic.h>
-#include <stddef.h>
 
 struct guard {
 	_Atomic uintptr_t base; /* 0: free */
@@ -68,7 +65,7 @@ struct table {
 	uint64_t count; /* of the first table: slots in use, in all of them */
 	struct guard slots[TABLE_SLOTS];
 };
-_Static_assert(sizeof(struct table) <= TABLE_BYTES, "a table is one mapping");
+static_assert(sizeof(struct table) <= TABLE_BYTES, "a table is one mapping");
 
 static _Atomic(struct table *) tables;
 

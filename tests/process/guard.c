@@ -507,6 +507,38 @@ static void many_topics_at_once(void)
 	CHECK(directory_is_empty());
 }
 
+/* ---- no guard to be had -------------------------------------------------------------------- */
+
+static int no_memory_for_it(bool (*repair)(uintptr_t address))
+{
+	(void)repair;
+	return -ENOMEM;
+}
+
+/* Asked for and not to be had: it is refused, and nothing is left, not even what was made for it.
+ */
+static void an_open_that_cant_be_guarded_fails(void)
+{
+	struct shoal_topic_options o = small_topic();
+	struct os_calls table = os_linux;
+	shoal_pub *pub;
+	table.catch_faults = no_memory_for_it;
+	for (int there = 0; there < 2; there++) {
+		shoal_pub *other = NULL;
+		if (there)
+			CHECK_R(1, shoal_pub_open(&other, NAME, SHOAL_CREATE, &o));
+		os = &table;
+		CHECK_R(-ENOMEM, shoal_pub_open(&pub, NAME, SHOAL_CREATE | GUARD, &o));
+		os = &os_linux;
+		CHECK(pub == NULL);
+		check_detail("can't guard 'guarded' against losing its pages");
+		shoal_pub_close(other);
+		CHECK(directory_is_empty());
+	}
+	CHECK_R(-EINVAL, shoal_topic_create(NAME, GUARD, &o));
+	CHECK_R(-EINVAL, shoal_remove(NAME, GUARD));
+}
+
 /* ---- fork ---------------------------------------------------------------------------------- */
 
 static void in_child(void *context)
@@ -552,6 +584,7 @@ int main(int argc, char **argv)
 	    {"a_cut_at_any_moment", a_cut_at_any_moment},
 	    {"what_others_have_stays_well", what_others_have_stays_well},
 	    {"many_topics_at_once", many_topics_at_once},
+	    {"an_open_that_cant_be_guarded_fails", an_open_that_cant_be_guarded_fails},
 	    {"parent_and_child_each_have_their_own", parent_and_child_each_have_their_own},
 	};
 	fill_tables();

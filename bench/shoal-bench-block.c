@@ -231,8 +231,9 @@ static void random_access(struct control *control)
 	if (!(memory.had & SHOAL_HUGE))
 		bench_die("no huge pages were to be had: %llu of %llu bytes",
 			  (unsigned long long)memory.huge_bytes, (unsigned long long)memory.bytes);
-	strcat(name, "-small");
-	shoal_block *other = block_make(name, RANDOM_BYTES, SHOAL_POPULATE);
+	char second[520];
+	snprintf(second, sizeof second, "%s-small", name);
+	shoal_block *other = block_make(second, RANDOM_BYTES, SHOAL_POPULATE);
 	for (uint32_t i = 0; i < control->repeats; i++) {
 		huge[i] = chase(shoal_block_data(block));
 		small[i] = chase(shoal_block_data(other));

@@ -231,7 +231,7 @@ static int open_checked(struct segment *segment, const struct segment_name *name
 	int r = place_of(segment)->open(segment, write);
 	if (r < 0)
 		return r;
-	struct os_file file;
+	struct os_file file = {0};
 	r = identify(segment, &file);
 	if (r == 0)
 		r = check_file(&file, name, foreign);

@@ -44,6 +44,8 @@ model:
 bench: build
 	@cmake --build build/release --target shoal-bench-topic -j $(JOBS)
 	@build/release/bench/shoal-bench-topic
+	@cmake --build build/release --target shoal-bench-block -j $(JOBS)
+	@build/release/bench/shoal-bench-block
 
 peers:
 	@scripts/peers

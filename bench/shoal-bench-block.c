@@ -114,15 +114,18 @@ static void measure_copy(struct control *control, bool file)
 
 	block_name(name, file, control);
 	shoal_block *block = block_make(name, COPY_BYTES, 0);
-	if (file) /* it would stay */
-		shoal_remove(name, SHOAL_FORCE);
+	shoal_remove(name, SHOAL_FORCE); /* whatever happens, nothing stays */
 	uint8_t *mine = shoal_block_data(block);
 	uint8_t *bare = bare_memory(file ? control->directory : shm_directory(), COPY_BYTES);
 	memset(mine, 1, COPY_BYTES);
 	memset(bare, 1, COPY_BYTES);
 	for (uint32_t i = 0; i < control->repeats; i++) {
-		block_rates[i] = copy(mine);
+		/* Each is the first as often as the other. */
+		if (i % 2 == 0)
+			block_rates[i] = copy(mine);
 		bare_rates[i] = copy(bare);
+		if (i % 2 != 0)
+			block_rates[i] = copy(mine);
 	}
 	control->block = bench_median(block_rates, control->repeats);
 	control->bare = bench_median(bare_rates, control->repeats);
@@ -227,12 +230,15 @@ static void random_access(struct control *control)
 
 	block_name(name, false, control);
 	shoal_block *block = block_make(name, RANDOM_BYTES, SHOAL_HUGE | SHOAL_POPULATE);
+	shoal_remove(name, SHOAL_FORCE); /* whatever happens, nothing stays */
 	must(shoal_block_memory(block, &memory) == 0, "shoal_block_memory");
 	if (!(memory.had & SHOAL_HUGE))
 		bench_die("no huge pages were to be had: %llu of %llu bytes",
 			  (unsigned long long)memory.huge_bytes, (unsigned long long)memory.bytes);
-	strcat(name, "-small");
-	shoal_block *other = block_make(name, RANDOM_BYTES, SHOAL_POPULATE);
+	char second[520];
+	snprintf(second, sizeof second, "%s-small", name);
+	shoal_block *other = block_make(second, RANDOM_BYTES, SHOAL_POPULATE);
+	shoal_remove(second, SHOAL_FORCE);
 	for (uint32_t i = 0; i < control->repeats; i++) {
 		huge[i] = chase(shoal_block_data(block));
 		small[i] = chase(shoal_block_data(other));

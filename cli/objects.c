@@ -42,7 +42,8 @@ void targets_free(struct targets *targets)
 
 bool is_listed(const char *name)
 {
-	return !strchr(name, ':') || strncmp(name, "posix:", 6) == 0;
+	return !strchr(name, ':') || strncmp(name, "posix:", 6) == 0 ||
+	       strncmp(name, "sysv:", 5) == 0;
 }
 
 bool is_nameless(const char *name)

@@ -41,7 +41,7 @@ static int append(const char *name)
 
 static int print_all(const char *name, uint64_t wanted)
 {
-	shoal_block *block;
+	shoal_block *block = NULL;
 	int r = shoal_wait_exists(name, SHOAL_FOREVER);
 	if (r == 0)
 		r = shoal_block_open(&block, name, SHOAL_READ, NULL);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 struct student {
@@ -28,8 +29,12 @@ static inline uint64_t students_bytes(uint64_t count)
 /* The next "NAME MARK" of standard input. */
 static inline int student_next(struct student *student)
 {
+	char mark[32];
 	*student = (struct student){0};
-	return scanf("%23s %lf", student->name, &student->mark) == 2;
+	if (scanf("%23s %31s", student->name, mark) != 2)
+		return 0;
+	student->mark = strtod(mark, NULL);
+	return 1;
 }
 
 static inline void students_nap(void)

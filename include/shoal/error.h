@@ -27,10 +27,10 @@
  *   -EPROTOTYPE       the object is of another kind than the one asked for
  *   -EXDEV            the file is a copy, or is seen through an overlay: locks on it prove nothing;
  *                     a System V object whose lock file or IPC namespace is not the caller's
- *   -EIDRM            a System V object whose segment was removed (ipcrm); opening it clears it
- * away -EINVAL           an argument is wrong; the detail says which -E2BIG            the options
- * structure is newer than this library and its tail is not zero -ENAMETOOLONG     a part of the
- * name is longer than 63 bytes
+ *   -EIDRM            a System V object whose segment was removed (ipcrm)
+ *   -EINVAL           an argument is wrong; the detail says which
+ *   -E2BIG            the options structure is newer than this library and its tail is not zero
+ *   -ENAMETOOLONG     a part of the name is longer than 63 bytes
  *
  * Functions that open, remove, list or look at objects may return any other code that the kernel
  * has for a system call of theirs: -ENFILE, -ENOLCK, -EIO, -EROFS, -EDQUOT... The detail says what

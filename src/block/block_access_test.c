@@ -306,7 +306,7 @@ static void test_a_requested_address(void **state)
 	assert_non_null(strstr(shoal_error_detail(), "unit_block"));
 	options.address = data + 1;
 	assert_int_equal(shoal_block_open(&other, "there", 0, &options), -EINVAL);
-	options.address = (uint8_t *)NULL + 4096;
+	options.address = (void *)(uintptr_t)4096;
 	assert_int_equal(shoal_block_open(&other, "there", 0, &options), -EINVAL);
 	/* A failed open makes nothing. */
 	options.address = data;

@@ -81,7 +81,7 @@ static void fill_stat(struct snapshot *snapshot, const struct block_map *map,
 int shoal_block_stat(const char *name, unsigned flags, struct shoal_block_stat **ret_stat)
 {
 	struct snapshot snapshot;
-	struct block_map map;
+	struct block_map map = {0};
 	if (!ret_stat)
 		return error_fail(EINVAL, "ret_stat is NULL");
 	*ret_stat = NULL;
@@ -89,8 +89,9 @@ int shoal_block_stat(const char *name, unsigned flags, struct shoal_block_stat *
 	if (r < 0)
 		return r;
 	struct shoal_block_stat *stat = calloc(1, sizeof(*stat));
-	if (stat)
-		stat->seats = calloc(map.region.seat_count, sizeof(*stat->seats));
+	uint32_t seats = map.region.seat_count; /* of a checked header: not 0 */
+	if (stat && seats)
+		stat->seats = calloc(seats, sizeof(*stat->seats));
 	if (!stat || !stat->seats) {
 		shoal_block_stat_free(stat);
 		registry_drop(&snapshot);
@@ -114,7 +115,7 @@ void shoal_block_stat_free(struct shoal_block_stat *stat)
 int shoal_block_audit(const char *name, unsigned flags)
 {
 	struct snapshot snapshot;
-	struct block_map map;
+	struct block_map map = {0};
 	int r = open_snapshot(&snapshot, &map, name, flags);
 	if (r < 0)
 		return r;

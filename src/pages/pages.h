@@ -25,7 +25,7 @@ struct pages pages_of(const void *data, uint64_t bytes);
 
 /* On all pages that the range touches. They set the detail. */
 int pages_sync(const void *data, uint64_t bytes, enum shoal_sync how);
-int pages_advise(const void *data, uint64_t bytes, enum shoal_advice advice);
+int pages_advise(const void *data, uint64_t bytes, enum shoal_advice what);
 int pages_protect(const void *data, uint64_t bytes, unsigned access);
 /* The flags SHOAL_HUGE, SHOAL_LOCKED and SHOAL_POPULATE, for memory that was just mapped. */
 int pages_apply(const void *data, uint64_t bytes, unsigned flags);

@@ -185,6 +185,7 @@ static int sysv_unmap(void *address, uint64_t bytes)
 }
 
 const struct memory_calls memory_sysv = {
+    .fixed_size = true,
     .examine = sysv_examine,
     .read = sysv_read,
     .set_size = sysv_set_size,

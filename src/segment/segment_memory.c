@@ -81,7 +81,7 @@ int segment_size(const struct segment *segment, uint64_t *ret)
  * page, when the file gets longer, unless it was cut between. */
 int segment_cut(struct segment *segment, uint64_t to)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int r = segment_fd(segment);
 	if (r >= 0 && memory_of(segment)->fixed_size)
 		return 0;

@@ -57,7 +57,9 @@ static bool has_changed(struct stage *stage, struct picture *last)
 {
 	static struct picture now;
 	take_picture(stage, &now);
-	if (memcmp(&now, last, sizeof(now)) == 0)
+	if (now.there == last->there && now.named == last->named &&
+	    now.file_bytes == last->file_bytes &&
+	    memcmp(now.bytes, last->bytes, sizeof(now.bytes)) == 0)
 		return false;
 	*last = now;
 	return true;

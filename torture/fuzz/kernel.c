@@ -241,7 +241,8 @@ static int kernel_map(int fd, uint64_t bytes, enum os_map how, void **ret)
 	}
 	/* What grows is mapped as far as it may: what it touches behind its end is seen. */
 	const struct segment_fixed *fixed = (const void *)kernel.memory;
-	if (bytes < kernel.bytes || (bytes > kernel.bytes && !(fixed->incompatible & SEGMENT_GROWS)))
+	if (bytes < kernel.bytes ||
+	    (bytes > kernel.bytes && !(fixed->incompatible & SEGMENT_GROWS)))
 		wrong("%llu bytes are mapped of a file of %zu", (unsigned long long)bytes,
 		      kernel.bytes);
 	*ret = kernel.memory;

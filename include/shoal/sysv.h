@@ -3,6 +3,16 @@
  * System V shared memory: objects whose names begin with "sysv:" (see object.h), and what the
  * kernel says of any segment, Shoal's or not.
  *
+ * MEMORY. A segment's size is promised by the kernel when it is made and can't be changed by
+ * anybody, so no peer can truncate it. Its pages are taken when they are reserved (Linux 5.14;
+ * before, by one touch each): -ENOMEM then, and no SIGBUS later. The limit of a memory cgroup is
+ * another matter: there the kernel may kill a process of the group, inside our call. No child
+ * inherits the mapping. What is swapped out counts as taken.
+ *
+ * NAMESPACES. Key and id mean something in one IPC namespace; the lock file lies in SHOAL_DIR. Who
+ * does not share both is refused (-EXDEV). Objects of two namespaces that share one SHOAL_DIR must
+ * have different names.
+ *
  * THREADS. shoal_sysv_stat may be called from any thread at any time.
  */
 #ifndef SHOAL_SYSV_H

@@ -9,6 +9,8 @@
 
 /* Enters an IPC namespace of our own, in which there is nothing, or skips the program. */
 void own_ipc_namespace(void);
+/* Skips the program where no process of it can become another user. */
+void need_other_users(void);
 /* How many System V segments there are in it. */
 unsigned segment_count(void);
 /* Neither a segment nor a file is left. */

@@ -97,8 +97,8 @@ const char *backend_posix_directory(void);
 #define BACKEND_POSIX_PREFIX "shoal:"
 /* The object's name for a file name, "shoal:g:n" -> "g/n". False when it is not one of ours. */
 bool backend_posix_name(const char *entry, char *name, size_t room);
-/* 0 when `name` may stand after "posix:", or an error with a detail. */
-int backend_posix_check(const char *name);
+/* 0 when `full` may stand after "posix:", or an error with a detail. */
+int backend_posix_check(const char *full);
 
 /* The directory that `path` lies in. */
 void backend_directory(const char *path, char directory[SEGMENT_PATH_BYTES]);

@@ -80,10 +80,10 @@ refused "--rate is for the job open-loop" --rate 1000 --jobs stream
 refused "two different processors" --cores 0,0
 refused "no processor '4000'" --cores 0,4000
 refused "--starts can be 1 to" --starts 65
-refused "--starts can be 1 to" --starts 0
-refused "there must be a publisher" --publishers 0
-refused "there must be a publisher" --subscribers 0
-refused "--slots can be a power of two" --slots 0
+refused "at least 1" --starts 0
+refused "at least 1" --publishers 0
+refused "at least 1" --subscribers 0
+refused "at least 1" --slots 0
 refused "--transports: the list is empty" -t ""
 refused "--sizes: the list is empty" -s ""
 refused "--rate: the list is empty" -r ""

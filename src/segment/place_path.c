@@ -99,7 +99,10 @@ static int path_unlink(const struct segment *segment)
 
 /* ---- what can't be opened ---------------------------------------------------------------- */
 
-static int unlink_locked(const struct segment_name *name, int fd, const struct os_file *file)
+/* What was damaged when it was opened may be gone, and a sound object have its name: that has
+ * users, and another way to be removed. */
+static int unlink_locked(const struct segment_name *name, int fd, const struct os_file *file,
+			 bool foreign)
 {
 	struct os_file now;
 	int r = os->lock(fd, SEGMENT_NAME_LOCK);
@@ -107,16 +110,21 @@ static int unlink_locked(const struct segment_name *name, int fd, const struct o
 		return error_fail(EBUSY, "'%s' is being removed by somebody else", name->text);
 	r = os->stat_path(name->path, &now);
 	if (r == 0 && now.device == file->device && now.inode == file->inode)
-		r = os->unlink(name->path);
+		r = segment_is_sound(name, foreign) ? -EBUSY : os->unlink(name->path);
 	os->unlock(fd, SEGMENT_NAME_LOCK);
 	if (r == 0 || r == -ENOENT)
 		return 0;
+	if (r == -EBUSY)
+		return error_fail(EBUSY, "'%s' was made anew by somebody else just now",
+				  name->text);
 	return error_fail(-r, "can't remove '%s': %s", name->text, strerror(-r));
 }
 
 /* It was meant to be an object if it lies where only objects lie, or has the magic number. */
 static int path_discard(const struct segment_name *name, bool foreign, int why)
 {
+	if (why == -ENOENT)
+		return why;
 	int fd = os->open(name->path, true);
 	if (fd < 0)
 		return why;
@@ -127,7 +135,7 @@ static int path_discard(const struct segment_name *name, bool foreign, int why)
 		os->read_at(fd, &magic, sizeof(magic), 0);
 	bool ours = name->backend == &backend_posix || magic == SEGMENT_MAGIC;
 	if (r == 0 && file.type == OS_REGULAR && ours && (file.uid == os->user() || foreign))
-		r = unlink_locked(name, fd, &file);
+		r = unlink_locked(name, fd, &file, foreign);
 	else
 		r = why;
 	os->close(fd);

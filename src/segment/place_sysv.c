@@ -393,7 +393,9 @@ static int discard_locked(const struct segment_name *name, int fd, const struct 
 		return r;
 	bool ours = leads_to(name->path, file);
 	r = 0;
-	if (ours && (why != -EIDRM || is_lost(fd, name))) {
+	if (ours && why != -EIDRM && segment_is_sound(name, true))
+		r = -EBUSY;
+	else if (ours && (why != -EIDRM || is_lost(fd, name))) {
 		if (why != -EIDRM)
 			discard_segment(fd, name, file->uid);
 		r = unlink_names(name, file->device, file->inode);
@@ -401,6 +403,9 @@ static int discard_locked(const struct segment_name *name, int fd, const struct 
 	os->unlock(fd, SEGMENT_NAME_LOCK);
 	if (r == 0 || r == -ENOENT)
 		return 0;
+	if (r == -EBUSY)
+		return error_fail(EBUSY, "'%s' was made anew by somebody else just now",
+				  name->text);
 	return error_fail(-r, "can't remove the lock file of '%s': %s", name->text, strerror(-r));
 }
 

@@ -357,6 +357,15 @@ int segment_map_to_read(struct segment *segment)
 	return map_segment(segment, OS_MAP_READ);
 }
 
+bool segment_is_sound(const struct segment_name *name, bool foreign)
+{
+	struct segment now;
+	if (segment_peek(&now, name, foreign) < 0)
+		return false;
+	segment_close(&now);
+	return true;
+}
+
 int segment_open(struct segment *segment, const struct segment_name *name, bool foreign)
 {
 	int r = open_checked(segment, name, foreign, true);

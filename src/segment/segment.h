@@ -120,6 +120,9 @@ int segment_peek(struct segment *segment, const struct segment_name *name, bool 
 int segment_open_inherited(struct segment *segment, const struct segment *inherited);
 /* Takes over its descriptor, which the program may know by its number. */
 void segment_take_descriptor(struct segment *segment, const struct segment *inherited);
+/* Does the name lead to an object now? For who saw something else there, and holds its name lock.
+ */
+bool segment_is_sound(const struct segment_name *name, bool foreign);
 /* Maps one that was peeked at, to be read. */
 int segment_map_to_read(struct segment *segment);
 /* As segment_close, in a forked child. */

@@ -222,6 +222,45 @@ static void test_a_leftover_that_can_not_be_removed_is_an_error_at_once(void **s
 	rig_bury(&a);
 }
 
+static int opens;
+
+/* The first look finds nothing: the object was made only then. */
+static int open_too_early(const char *path, bool write)
+{
+	return opens++ == 0 ? -ENOENT : os_linux.open(path, write);
+}
+
+static int64_t read_damage_first(int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+	int64_t n = os_linux.read_at(fd, buffer, bytes, offset);
+	if (opens++ == 0)
+		memset(buffer, 0x55, bytes);
+	return n;
+}
+
+static void test_force_takes_nothing_that_was_made_since(void **state)
+{
+	(void)state;
+	static const struct kind *const all[] = {&rig_kind, NULL};
+	struct segment_name name = rig_name("anew");
+	struct object a;
+	assert_int_equal(rig_open(&a, "anew", SHOAL_CREATE), 1);
+	opens = 0;
+	rig_calls.open = open_too_early;
+	assert_int_equal(object_remove(&name, SHOAL_FORCE, all), -ENOENT);
+	rig_calls.open = os_linux.open;
+	assert_true(rig_exists("anew"));
+	opens = 0;
+	rig_calls.read_at = read_damage_first;
+	assert_int_equal(object_remove(&name, SHOAL_FORCE, all), -EBUSY);
+	assert_non_null(strstr(shoal_error_detail(), "anew"));
+	rig_calls.read_at = os_linux.read_at;
+	assert_true(rig_exists("anew"));
+	assert_int_equal(object_check(&a), 0);
+	object_close(&a);
+	assert_false(rig_exists("anew"));
+}
+
 static int naps;
 
 static int64_t quick_clock(void)
@@ -391,6 +430,7 @@ int main(void)
 	    RIG_TEST(test_a_removal_that_somebody_overtook_is_finished),
 	    RIG_TEST(test_a_late_veto_is_heard_unless_by_force),
 	    RIG_TEST(test_a_leftover_that_can_not_be_removed_is_an_error_at_once),
+	    RIG_TEST(test_force_takes_nothing_that_was_made_since),
 	    RIG_TEST(test_nothing_is_unlinked_without_the_lock_on_its_name),
 	    RIG_TEST(test_an_adoption_is_unlocked_at_once),
 	    RIG_TEST(test_who_is_not_the_first_to_adopt_repairs_nothing),

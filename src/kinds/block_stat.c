@@ -19,13 +19,11 @@ static int open_snapshot(struct snapshot *snapshot, struct block_map *map, const
 	int r = segment_name_parse(name, &parsed);
 	if (r < 0)
 		return r;
-	r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, BLOCK_DATA_OFFSET);
+	r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, &block_kind,
+			      BLOCK_DATA_OFFSET);
 	if (r < 0)
 		return r;
-	if (snapshot->segment.fixed.kind != BLOCK_KIND)
-		r = error_fail(EPROTOTYPE, "'%s' is not a block", parsed.text);
-	else
-		r = block_kind.validate(&snapshot->segment.region);
+	r = block_kind.validate(&snapshot->segment.region);
 	if (r == 0)
 		r = block_map(map, &snapshot->segment.region);
 	if (r < 0)

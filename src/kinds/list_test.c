@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is seen of objects from outside: lists, health, pictures, removal. */
+#include "base/checksum.h"
 #include "kinds/kinds.h"
 #include "topic/topic.h"
 
@@ -262,6 +263,28 @@ static void test_a_file_that_was_never_an_object_is_never_removed(void **state)
 	remove_file("letter");
 }
 
+/* A header may claim that its file grows to any size: that is no reason to take so much memory. */
+static void test_a_topic_that_says_it_grows_is_damaged(void **state)
+{
+	(void)state;
+	char path[512];
+	struct segment_fixed fixed;
+	struct shoal_topic_stat *stat;
+	assert_int_equal(shoal_topic_create("grown", 0, &small), 0);
+	snprintf(path, sizeof(path), "%s/shoal:grown", getenv("SHOAL_DIR"));
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &fixed, sizeof(fixed), 0), sizeof(fixed));
+	fixed.incompatible = SEGMENT_GROWS;
+	fixed.total_bytes = (uint64_t)1 << 42;
+	fixed.checksum = checksum(&fixed, offsetof(struct segment_fixed, checksum));
+	assert_int_equal(pwrite(fd, &fixed, sizeof(fixed), 0), sizeof(fixed));
+	close(fd);
+	assert_int_equal(shoal_topic_audit("grown", 0), -EBADMSG);
+	assert_non_null(strstr(shoal_error_detail(), "grows"));
+	assert_int_equal(shoal_topic_stat("grown", 0, &stat), -EBADMSG);
+	assert_int_equal(shoal_remove("grown", SHOAL_FORCE), 0);
+}
+
 /* Between a list of leftovers and their removal another may have got the name, and be kept. */
 static void test_only_a_leftover_is_removed_as_one(void **state)
 {
@@ -409,6 +432,7 @@ int main(void)
 	    cmocka_unit_test(test_damage_is_listed_and_removed_by_force_only),
 	    cmocka_unit_test(test_what_is_damaged_is_closed_again),
 	    cmocka_unit_test(test_a_file_that_was_never_an_object_is_never_removed),
+	    cmocka_unit_test(test_a_topic_that_says_it_grows_is_damaged),
 	    cmocka_unit_test(test_only_a_leftover_is_removed_as_one),
 	    cmocka_unit_test(test_flags_without_meaning),
 	    cmocka_unit_test(test_waiting_for_a_name),

@@ -22,13 +22,10 @@ static int open_snapshot(struct snapshot *snapshot, struct topic_map *map, const
 	int r = segment_name_parse(name, &parsed);
 	if (r < 0)
 		return r;
-	r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, body_bytes);
+	r = registry_snapshot(snapshot, &parsed, flags & SHOAL_FOREIGN, &topic_kind, body_bytes);
 	if (r < 0)
 		return r;
-	if (snapshot->segment.fixed.kind != TOPIC_KIND)
-		r = error_fail(EPROTOTYPE, "'%s' is not a topic", parsed.text);
-	else
-		r = topic_map(map, &snapshot->segment.region);
+	r = topic_map(map, &snapshot->segment.region);
 	if (r < 0)
 		registry_drop(snapshot);
 	return r;

@@ -378,16 +378,21 @@ static int finish_foreign_removal(struct object *object)
 	return r < 0 ? r : -GONE;
 }
 
+int object_check_kind(const struct segment *segment, const struct kind *kind)
+{
+	if (segment->fixed.kind != kind->id)
+		return error_fail(EPROTOTYPE, "'%s' is an object of another kind, not a %s",
+				  segment->name.text, kind->name);
+	if (!object_fits(&segment->fixed, kind))
+		return error_fail(EBADMSG, "'%s' says that it grows, and a %s does not",
+				  segment->name.text, kind->name);
+	return 0;
+}
+
 static int check_kind(struct object *object)
 {
-	const struct segment *segment = &object->segment;
-	if (segment->fixed.kind != object->kind->id)
-		return error_fail(EPROTOTYPE, "'%s' is an object of another kind, not a %s",
-				  segment->name.text, object->kind->name);
-	if (!object_fits(&segment->fixed, object->kind))
-		return error_fail(EBADMSG, "'%s' says that it grows, and a %s does not",
-				  segment->name.text, object->kind->name);
-	return object->kind->validate(&segment->region);
+	int r = object_check_kind(&object->segment, object->kind);
+	return r < 0 ? r : object->kind->validate(&object->segment.region);
 }
 
 static int join(struct object *object, uint32_t role)

@@ -97,6 +97,9 @@ void object_undo_seat(struct object *object);
  * member (and `force` was not given), or somebody vetoed. */
 int object_retire(struct object *object, bool force);
 
+/* Does its header say that it is of that kind? Sets the detail. */
+int object_check_kind(const struct segment *segment, const struct kind *kind);
+
 /* Is the word one that a live member holds? For audits: the tag names a seat that is not free
  * and has this generation. */
 bool object_tag_current(const struct region *region, struct tag tag);

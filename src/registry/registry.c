@@ -10,13 +10,19 @@
 #include <string.h>
 
 int registry_snapshot(struct snapshot *snapshot, const struct segment_name *name, bool foreign,
-		      uint64_t body_bytes)
+		      const struct kind *kind, uint64_t body_bytes)
 {
 	struct segment *segment = &snapshot->segment;
 	memset(snapshot, 0, sizeof(*snapshot));
 	int r = segment_peek(segment, name, foreign);
 	if (r < 0)
 		return r;
+	/* Before anything is sized: what does not grow is no larger than its file. */
+	r = kind ? object_check_kind(segment, kind) : 0;
+	if (r < 0) {
+		registry_drop(snapshot);
+		return r;
+	}
 	segment_examine(segment, &snapshot->file);
 	uint64_t wanted = segment->region.body_offset + body_bytes;
 	uint64_t bytes = min_u64(wanted, segment->region.bytes);
@@ -150,7 +156,7 @@ static int examine(const char *name, const struct kind *const *kinds, struct sho
 	int r = segment_name_parse(name, &parsed);
 	if (r < 0)
 		return r;
-	r = registry_snapshot(&snapshot, &parsed, true, 0);
+	r = registry_snapshot(&snapshot, &parsed, true, NULL, 0);
 	if (r == -ENOENT || r == -ENOMEM)
 		return r;
 	memset(object, 0, sizeof(*object));

@@ -14,11 +14,12 @@ struct snapshot {
 };
 
 /*
- * Reads the object whole up to `bytes` of its body (or to its end). Holes read as zeroes, and a
- * peer that truncates the file can't hurt. Free it with registry_drop, also after -ENOMEM.
+ * Reads the object, which must be of that kind (NULL: of any), up to `body_bytes` of its body (or
+ * to its end). Holes read as zeroes, and a peer that truncates the file can't hurt. Free it with
+ * registry_drop, also after -ENOMEM.
  */
 int registry_snapshot(struct snapshot *snapshot, const struct segment_name *name, bool foreign,
-		      uint64_t body_bytes);
+		      const struct kind *kind, uint64_t body_bytes);
 void registry_drop(struct snapshot *snapshot);
 
 /* Fills what is common to all kinds; `kind_name` by id. */

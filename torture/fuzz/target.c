@@ -70,6 +70,8 @@ static bool find_region(struct region *region)
 	memcpy(&fixed, kernel_memory(), sizeof(fixed));
 	if (segment_check_fixed(&fixed, kernel_bytes(), OBJECT_NAME) < 0)
 		return false;
+	if (fixed.incompatible & SEGMENT_GROWS) /* as object_fits says of a topic */
+		return false;
 	*region = (struct region){.base = kernel_memory(),
 				  .bytes = fixed.total_bytes,
 				  .body_offset = fixed.body_offset,
